@@ -1,0 +1,56 @@
+# Each target sets up what it needs. Run them from the repository's root.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: serve test check eval calibrate example clean
+.DEFAULT_GOAL := serve
+
+serve: $(VENV)/.installed
+	@$(BIN)/qa serve
+
+test: $(VENV)/.developer
+	@command -v chromium >/dev/null || $(MAKE) --no-print-directory chromium
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.developer
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+eval: $(VENV)/.evaluation
+	@$(BIN)/qa eval
+
+# Fits the confidence again, on the public sets in QA_DATASETS.
+calibrate: $(VENV)/.evaluation
+	$(BIN)/python -m eval.calibrate --write
+
+# Makes the worked example of the API's description and the README anew.
+example: $(VENV)/.installed
+	$(BIN)/python -m qa.examples
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %d.%d; name one: make PYTHON=python3.12" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@echo "Setting up $(VENV) (once, a minute or two) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.evaluation: $(VENV)/.installed
+	@$(PIP) --editable '.[eval]'
+	@touch $@
+
+$(VENV)/.developer: $(VENV)/.installed
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.evaluation
+
+.PHONY: chromium
+chromium:
+	@[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "The browser tests need Chromium: install the package chromium, then run make test again."; exit 1; }
+	apt-get update -qq && apt-get install -y -qq chromium >/dev/null

@@ -1,0 +1,154 @@
+"""Fit confidence: `python -m eval.calibrate [--write]`, over the public sets in QA_DATASETS.
+
+Libraries of every size that people have are made from them: each article of squad_a by itself, all of squad_a, and
+nq_mini. Each is asked its own questions (answerable), those written to fool about it or left without an answer
+(near), and questions of another library (off). Fitted on one set, checked on the other; then fitted on both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from eval.metrics import auroc
+from eval.run import MODES
+from index.load import from_text
+from index.search import Mode
+from qa.confidence import FEATURES, PARAMETERS, Parameters, features
+from qa.config import settings
+from qa.wire import Library, open_library
+
+_SHARE = {"answerable": 0.5, "near": 0.25, "off": 0.25}
+"""How much each kind weighs, whatever its number."""
+_KEPT = 0.97
+"""Share of the answerable questions that the threshold keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    set_name: str
+    kind: str
+    features: dict[str, float]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help=f"write {PARAMETERS.name}")
+    write = parser.parse_args().write
+    folder = Path(os.environ.get("QA_DATASETS", "../shared/data"))
+    if not (folder / "squad_a").is_dir():
+        raise SystemExit(f"The data sets are not in {folder.absolute()}; set QA_DATASETS to their folder.")
+    fitted: dict[str, Parameters] = {}
+    examples = list(_examples(folder))
+    for mode in MODES:
+        chosen = [example for found, example in examples if found == mode]
+        for fit_on, check_on in (("squad_a", "nq_mini"), ("nq_mini", "squad_a")):
+            parameters = fit(mode, [one for one in chosen if one.set_name == fit_on])
+            _report(f"{mode}, fitted on {fit_on}, asked of {check_on}", parameters, chosen, check_on)
+        fitted[mode] = fit(mode, chosen)
+        _report(f"{mode}, fitted on both", fitted[mode], chosen, "")
+    text = json.dumps({"fitted_on": "squad_a and nq_mini by python -m eval.calibrate", "modes": fitted}, indent=1)
+    if write:
+        PARAMETERS.write_text(text + "\n")
+    else:
+        print(text)  # noqa: T201
+
+
+def fit(mode: Mode, examples: Sequence[Example]) -> Parameters:
+    """Logistic regression with little regularisation; the threshold keeps `_KEPT` of the answerable."""
+    names = FEATURES[mode]
+    counts = {kind: sum(one.kind == kind for one in examples) for kind in _SHARE}
+    weights = [_SHARE[one.kind] / counts[one.kind] * len(examples) for one in examples]
+    model = LogisticRegression(C=10.0, max_iter=5000)
+    model.fit(_matrix(examples, names), [one.kind == "answerable" for one in examples], sample_weight=weights)
+    parameters = Parameters(
+        features=names,
+        weights=[round(float(weight), 4) for weight in model.coef_[0]],
+        intercept=round(float(model.intercept_[0]), 4),
+        threshold=0.5,
+    )
+    kept = _probabilities(parameters, [one for one in examples if one.kind == "answerable"])
+    parameters["threshold"] = round(min(0.5, float(np.quantile(kept, 1 - _KEPT))), 4)
+    return parameters
+
+
+def _matrix(examples: Sequence[Example], names: Sequence[str]) -> NDArray[np.float64]:
+    return np.array([[one.features[name] for name in names] for one in examples])
+
+
+def _probabilities(parameters: Parameters, examples: Sequence[Example]) -> NDArray[np.float64]:
+    scores = _matrix(examples, parameters["features"]) @ np.array(parameters["weights"]) + parameters["intercept"]
+    probabilities: NDArray[np.float64] = 1 / (1 + np.exp(-scores))
+    return probabilities
+
+
+def _report(title: str, parameters: Parameters, examples: Sequence[Example], set_name: str) -> None:
+    shown = []
+    for kind in ("near", "off"):
+        chosen = [one for one in examples if one.kind in ("answerable", kind) and one.set_name.startswith(set_name)]
+        probabilities = _probabilities(parameters, chosen).tolist()
+        shown.append(f"{kind} {auroc([one.kind == 'answerable' for one in chosen], probabilities):.3f}")
+    kept = [one for one in examples if one.kind == "answerable" and one.set_name.startswith(set_name)]
+    share = float((_probabilities(parameters, kept) >= parameters["threshold"]).mean())
+    print(f"{title}: AUROC {', '.join(shown)}; keeps {share:.3f} of the answerable")  # noqa: T201
+
+
+def _examples(folder: Path) -> Iterator[tuple[Mode, Example]]:
+    chance = random.Random(0)  # noqa: S311
+    squad, nq = (_read(folder / name) for name in ("squad_a", "nq_mini"))
+    articles: dict[str, list[_Row]] = {}
+    for row in squad["corpus"]:
+        articles.setdefault(str(row["title"]), []).append(row)
+    for corpus in articles.values():
+        inside = {row["_id"] for row in corpus}
+        own = [row for row in squad["queries"] if squad["gold"][str(row["_id"])] in inside]
+        near = [row for row in squad["unanswerable"] if row["about"] in inside]
+        yield from _asked("squad_a", corpus, own, near, chance.sample(nq["queries"], 40))
+    yield from _asked("squad_a", squad["corpus"], chance.sample(squad["queries"], 600), chance.sample(squad["unanswerable"], 600), chance.sample(nq["queries"], 300))
+    yield from _asked("nq_mini", nq["corpus"], nq["queries"], nq["unanswerable"], chance.sample(squad["queries"], 700))
+
+
+_Row = dict[str, object]
+
+
+def _read(folder: Path) -> dict[str, list[_Row]]:
+    found = {
+        name: [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+        for name in ("corpus", "queries", "unanswerable")
+    }
+    gold = [line.split("\t") for line in (folder / "qrels" / "test.tsv").read_text().splitlines()[1:]]
+    return found | {"gold": {query: document for query, document, _ in gold}}  # type: ignore[dict-item]
+
+
+def _asked(
+    set_name: str, corpus: Sequence[_Row], own: Sequence[_Row], near: Sequence[_Row], off: Sequence[_Row]
+) -> Iterator[tuple[Mode, Example]]:
+    with tempfile.TemporaryDirectory(prefix="qa-calibrate-") as data:
+        library = _library(corpus, Path(data))
+        for kind, rows in (("answerable", own), ("near", near), ("off", off)):
+            for row in rows:
+                for mode in MODES:
+                    results = library.answerer.search(str(row["text"]), 5, mode=mode)
+                    yield results.mode, Example(set_name, kind, features(results))
+        library.close()
+
+
+def _library(corpus: Sequence[_Row], data: Path) -> Library:
+    library = open_library(settings(data=data), make=True, load_when_needed=True)
+    for row in corpus:
+        library.builder.put(from_text(str(row["text"]), title=str(row["title"]), id=str(row["_id"])))
+    return library
+
+
+if __name__ == "__main__":
+    main()

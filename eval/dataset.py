@@ -1,0 +1,51 @@
+"""Questions with gold spans, one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from index.errors import DocumentError
+
+SETS = Path(__file__).parent / "sets"
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """A span that answers: `text == document.text[start:end]` of the document with this file name."""
+
+    document: str
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question and the spans any of which answers it; without any the documents do not hold the answer.
+
+    `kind`: fact, who, where, howmany, why, paraphrase, two (the answer spans two sentences, and every span counts);
+    near (on the topic, not answered), off (about something else).
+    """
+
+    id: str
+    question: str
+    kind: str
+    gold: tuple[Gold, ...]
+
+
+def load(path: Path) -> list[Question]:
+    """Raises DocumentError naming the line that does not fit."""
+    questions = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row = json.loads(line)
+            gold = tuple(Gold(**span) for span in row["gold"])
+            questions.append(Question(row["id"], row["question"], row["kind"], gold))
+        except (ValueError, KeyError, TypeError) as error:
+            raise DocumentError(
+                f"{path}, line {number}: {error!r}",
+                'Each line: {"id", "question", "kind", "gold": [{"document", "start", "end", "text"}]}',
+            ) from error
+    return questions

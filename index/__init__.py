@@ -1,0 +1,1 @@
+"""The index: documents in, ranked passages out. Knows nothing of HTTP, answers or evaluation."""

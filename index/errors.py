@@ -1,0 +1,48 @@
+"""The error tree. Every error says what happened, to which file, and what to do next.
+
+QAError
+    DocumentError    unreadable, encrypted, empty, too large: names the file; the other files go on
+    IndexMissing     nothing is indexed yet
+    IndexMismatch    the index was made with another model, chunking or format
+    IndexLocked      another process is writing
+    StorageError     the data folder cannot be read or written
+    EngineError      a search engine failed; the cause is chained
+    ModelError       the embedding model is missing, corrupt or unusable: search goes on by BM25
+"""
+
+
+class QAError(Exception):
+    """Base of every error a user may see: what happened (`message`) and what to do next (`hint`)."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class DocumentError(QAError):
+    """One document cannot be taken in; the others are not affected."""
+
+
+class IndexMissing(QAError):
+    """A question was asked before anything was indexed."""
+
+
+class IndexMismatch(QAError):
+    """The stored index does not fit the settings; it is refused rather than searched wrongly."""
+
+
+class IndexLocked(QAError):
+    """Another process is writing to the same data folder."""
+
+
+class StorageError(QAError):
+    """The data folder cannot be created, read or written."""
+
+
+class EngineError(QAError):
+    """A search engine failed; its own exception is the cause."""
+
+
+class ModelError(QAError):
+    """The embedding model cannot be used."""

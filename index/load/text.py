@@ -1,0 +1,118 @@
+"""Plain text: strict decoding, a title from the first line, nothing else changed."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from index.errors import DocumentError
+from index.sentences import trimmed
+from index.types import Document, Heading
+
+MAX_BYTES = 64 * 1024 * 1024
+_TITLE_CHARACTERS = 200
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+def decode(path: Path) -> str:
+    """The text of a file in UTF-8, or in UTF-16 with a byte order mark; line ends are kept as they are.
+
+    Raises DocumentError for anything else: a guessed encoding could quote words that nobody wrote.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DocumentError(f"{path} is larger than {MAX_BYTES >> 20} MB", "Split it into smaller files.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise DocumentError(f"{path} cannot be read: {error.strerror}", "Check the path and its permissions.") from error
+    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        if b"\0" in data[:4096]:
+            raise _binary(path) from error
+        raise DocumentError(
+            f"{path} is not UTF-8 text (byte {error.start})",
+            f"Convert it: iconv -f WINDOWS-1252 -t UTF-8 '{path.name}' > '{path.stem}-utf8{path.suffix}'",
+        ) from error
+    if "\0" in text:
+        raise _binary(path)
+    return text
+
+
+def _binary(path: Path) -> DocumentError:
+    return DocumentError(
+        f"{path} is a binary file, not text", "Save it as text (.txt) or Markdown (.md); other formats are not read yet."
+    )
+
+
+def read(text: str, name: str, source: str) -> Document:
+    """A document whose title is the first line, where that line reads like one, else the file's name."""
+    title = title_line(text)
+    return from_text(
+        text,
+        title=text[title.start : title.end] if title else name,
+        source=source,
+        headings=(title,) if title else (),
+    )
+
+
+def title_line(text: str) -> Heading | None:
+    """The first line that is not blank, if it is short and does not end like a sentence."""
+    start = 0
+    for line in text.splitlines(keepends=True):
+        span = trimmed(text, start, start + len(line))
+        if span.start < span.end:
+            short = span.end - span.start <= _TITLE_CHARACTERS and bool(text[span.end :].strip())
+            return Heading(*span, level=1) if short and text[span.end - 1] not in ".!;:,。！；：，" else None
+        start += len(line)
+    return None
+
+
+def from_text(
+    text: str,
+    *,
+    title: str,
+    source: str = "",
+    id: str | None = None,  # noqa: A002
+    media_type: str = "text/plain",
+    headings: tuple[Heading, ...] = (),
+    metadata: Mapping[str, object] | None = None,
+) -> Document:
+    """A document from text already at hand.
+
+    Its id is the one given, else made from its source, else from its title and text.
+    Raises DocumentError when there is nothing to read, or characters that cannot be stored.
+    """
+    name = source or title or "the document"
+    if not text.strip():
+        raise DocumentError(f"{name} holds no text", "Leave it out, or check that it was saved.")
+    if "\0" in text + title + source or not _encodable(text + title + source):
+        raise DocumentError(
+            f"{ascii(name)} holds characters that are not text (NUL or half of a surrogate pair)",
+            "Send well-formed Unicode.",
+        )
+    return Document(
+        id=id or _digest(source or f"{title}\0{text}")[:16],
+        title=title or text.strip().splitlines()[0][:_TITLE_CHARACTERS],
+        source=source,
+        text=text,
+        sha256=_digest(text),
+        media_type=media_type,
+        headings=headings,
+        metadata=dict(metadata or {}),
+    )
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

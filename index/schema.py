@@ -1,0 +1,190 @@
+"""The tables of the catalogue, and their rows as the types of the index."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from index.types import Document, Heading, Passage, PassageVectors, Span
+
+FORMAT = 1
+
+schema = sa.MetaData()
+meta = sa.Table("meta", schema, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False))
+documents = sa.Table(
+    "documents",
+    schema,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("media_type", sa.Text, nullable=False),
+    sa.Column("pages", sa.JSON, nullable=False),
+    sa.Column("headings", sa.JSON, nullable=False),
+    sa.Column("metadata", sa.JSON, nullable=False),
+    sa.Column("characters", sa.Integer, nullable=False),
+    sa.Column("added_at", sa.Float, nullable=False),
+)
+passages = sa.Table(
+    "passages",
+    schema,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("document_id", sa.Text, sa.ForeignKey("documents.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("ordinal", sa.Integer, nullable=False),
+    sa.Column("heading", sa.Text, nullable=False),
+    sa.Column("start", sa.Integer, nullable=False),
+    sa.Column("end", sa.Integer, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("sentences", sa.JSON, nullable=False),
+    sa.Column("line_start", sa.Integer, nullable=False),
+    sa.Column("line_end", sa.Integer, nullable=False),
+    sa.Column("page_start", sa.Integer),
+    sa.Column("page_end", sa.Integer),
+    sa.Column("vector", sa.LargeBinary),
+    sa.Column("sentence_vectors", sa.LargeBinary),
+    sa.Index("passages_by_document", "document_id", "ordinal"),
+    sa.Index("passages_without_vector", "document_id", sqlite_where=sa.text("vector IS NULL")),
+)
+changes = sa.Table(
+    "changes",
+    schema,
+    sa.Column("document_id", sa.Text, primary_key=True),
+    sa.Column("generation", sa.Integer, nullable=False, index=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSummary:
+    """A document as lists show it, without its text. `added_at` is in seconds since 1970."""
+
+    id: str
+    title: str
+    source: str
+    sha256: str
+    media_type: str
+    characters: int
+    passages: int
+    pages: int | None
+    added_at: float
+    metadata: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassage:
+    """A passage with what a citation and sentence rescoring need; `vectors` is None until it is embedded."""
+
+    passage: Passage
+    source: str
+    sha256: str
+    vectors: PassageVectors | None
+
+
+def summary_rows() -> sa.Select[Any]:
+    columns = [column for column in documents.c if column.name not in ("text", "headings")]
+    count = sa.select(sa.func.count()).where(passages.c.document_id == documents.c.id).scalar_subquery()
+    return sa.select(*columns, count.label("passages"))
+
+
+def passage_rows() -> sa.Select[Any]:
+    return sa.select(passages, documents.c.title, documents.c.source, documents.c.sha256).join(
+        documents, documents.c.id == passages.c.document_id
+    )
+
+
+def document_row(document: Document) -> dict[str, object]:
+    return {
+        "id": document.id,
+        "title": document.title,
+        "source": document.source,
+        "text": document.text,
+        "sha256": document.sha256,
+        "media_type": document.media_type,
+        "pages": list(document.pages),
+        "headings": [asdict(heading) for heading in document.headings],
+        "metadata": dict(document.metadata),
+        "characters": len(document.text),
+        "added_at": time.time(),
+    }
+
+
+def to_document(row: sa.Row[Any]) -> Document:
+    return Document(
+        id=row.id,
+        title=row.title,
+        source=row.source,
+        text=row.text,
+        sha256=row.sha256,
+        media_type=row.media_type,
+        pages=tuple(row.pages),
+        headings=tuple(Heading(**heading) for heading in row.headings),
+        metadata=row.metadata,
+    )
+
+
+def to_summary(row: sa.Row[Any]) -> DocumentSummary:
+    return DocumentSummary(
+        id=row.id,
+        title=row.title,
+        source=row.source,
+        sha256=row.sha256,
+        media_type=row.media_type,
+        characters=row.characters,
+        passages=row.passages,
+        pages=len(row.pages) or None,
+        added_at=row.added_at,
+        metadata=row.metadata,
+    )
+
+
+def passage_row(ordinal: int, passage: Passage, vectors: PassageVectors | None) -> dict[str, object]:
+    return {
+        "id": passage.id,
+        "document_id": passage.document_id,
+        "ordinal": ordinal,
+        "heading": passage.heading,
+        "start": passage.start,
+        "end": passage.end,
+        "text": passage.text,
+        "sentences": [list(span) for span in passage.sentences],
+        "line_start": passage.line_start,
+        "line_end": passage.line_end,
+        "page_start": passage.page_start,
+        "page_end": passage.page_end,
+        **(blobs(vectors) if vectors else {"vector": None, "sentence_vectors": None}),
+    }
+
+
+def blobs(vectors: PassageVectors) -> dict[str, bytes]:
+    """Little-endian: float32 for the passage, half that for its sentences, which only reorder candidates."""
+    return {
+        "vector": vectors.passage.astype("<f4").tobytes(),
+        "sentence_vectors": vectors.sentences.astype("<f2").tobytes(),
+    }
+
+
+def to_passage(row: sa.Row[Any]) -> StoredPassage:
+    sentences = tuple(Span(*span) for span in row.sentences)
+    vectors = None
+    if row.vector is not None:
+        matrix = np.frombuffer(row.sentence_vectors, "<f2").reshape(len(sentences), -1).astype(np.float32)
+        vectors = PassageVectors(np.frombuffer(row.vector, "<f4"), matrix)
+    passage = Passage(
+        document_id=row.document_id,
+        title=row.title,
+        heading=row.heading,
+        start=row.start,
+        end=row.end,
+        text=row.text,
+        sentences=sentences,
+        line_start=row.line_start,
+        line_end=row.line_end,
+        page_start=row.page_start,
+        page_end=row.page_end,
+    )
+    return StoredPassage(passage, row.source, row.sha256, vectors)

@@ -1,0 +1,181 @@
+"""A question to ranked passages: both legs once, fused, the best candidates rescored by their sentences."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from index.build import catch_up
+from index.catalogue import Catalogue
+from index.engine import Engine
+from index.schema import StoredPassage
+from index.terms import terms
+from index.types import Hit, Span, Vector
+
+Mode = Literal["hybrid", "dense", "bm25"]
+
+_MOST = 2.5
+"""k1 + 1: what BM25 gives a term of idf 1 that fills a passage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Everything that tunes the ranking; where each value comes from stands in DECISIONS.md.
+
+    A hybrid score is the weighted mean of three numbers on scales of their own, so that a weak match stays weak in
+    a list of weaker ones: the passage's cosine, its BM25 as a share of the most that the question's terms could
+    give, and the cosine of its best sentence. A long question rarely finds all of its terms in one passage, so that
+    its share is raised by the root of its number of terms over `usual_terms`.
+    """
+
+    candidates: int = 100
+    """Passages asked of each leg."""
+    rescored: int = 50
+    """Fused passages whose sentences are looked at."""
+    dense: float = 1.0
+    lexical: float = 1.0
+    sentence: float = 0.5
+    usual_terms: int = 5
+    mark_lexical: float = 0.5
+    """Share of the words, against the meaning, in choosing the telling sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a found passage, and how well it matches: by meaning, and by words as a share of the most."""
+
+    span: Span
+    score: float
+    cosine: float | None
+    bm25: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A passage with its scores; a leg's rank is None when that leg did not find it."""
+
+    stored: StoredPassage
+    score: float
+    dense: float | None
+    dense_rank: int | None
+    bm25: float | None
+    bm25_rank: int | None
+    telling: Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """`mode` is what was really done; `weights` are the question's terms with their idf."""
+
+    question: str
+    mode: Mode
+    generation: int
+    found: list[Found]
+    weights: Mapping[str, float]
+
+
+class Searcher:
+    """Searches a catalogue through an engine, which it brings up to date first."""
+
+    def __init__(self, catalogue: Catalogue, engine: Engine, ranking: Ranking = Ranking()) -> None:  # noqa: B008
+        self.catalogue = catalogue
+        self.engine = engine
+        self.ranking = ranking
+
+    def search(
+        self, question: str, vector: Vector | None, k: int, mode: Mode = "hybrid", where: Collection[str] | None = None
+    ) -> Results:
+        """The best `k` passages for a question, `vector` being its embedding; without one BM25 answers alone."""
+        catch_up(self.catalogue, self.engine)
+        generation = self.engine.generation
+        mode = mode if vector is not None else "bm25"
+        depth = max(self.ranking.candidates, k)
+        weights = self.engine.weights(terms(question))
+        dense = self.engine.dense(vector, depth, where) if vector is not None and mode != "bm25" else []
+        sparse = self.engine.sparse(weights, depth, where) if mode != "dense" else []
+        chosen = self._fused(dense, sparse, weights, mode)[: max(self.ranking.rescored, k)]
+        stored = self.catalogue.passages([hit.passage_id for hit in chosen])
+        candidates = [stored[hit.passage_id] for hit in chosen if hit.passage_id in stored]
+        telling = self._telling(candidates, weights, vector if mode != "bm25" else None, mode)
+        legs = [{hit.passage_id: (rank, hit.score) for rank, hit in enumerate(leg, 1)} for leg in (dense, sparse)]
+        found = []
+        for candidate, sentence in zip(candidates, telling, strict=True):
+            passage_id = candidate.passage.id
+            dense_rank, cosine = legs[0].get(passage_id, (None, None))
+            bm25_rank, bm25 = legs[1].get(passage_id, (None, None))
+            if mode == "hybrid" and cosine is None and candidate.vectors is not None and vector is not None:
+                cosine = float(candidate.vectors.passage @ vector)  # found by its words only
+            score = self._score(mode, cosine, self._lexical(bm25, weights), sentence.cosine)
+            found.append(Found(candidate, score, cosine, dense_rank, bm25, bm25_rank, sentence))
+        found.sort(key=lambda one: (-one.score, one.stored.passage.id))
+        return Results(question, mode, generation, found[:k], weights)
+
+    def _fused(
+        self, dense: Sequence[Hit], sparse: Sequence[Hit], weights: Mapping[str, float], mode: Mode
+    ) -> list[Hit]:
+        """The hits of both legs by their score so far; a passage that a leg left out counts as its last one."""
+        cosines = {hit.passage_id: hit.score for hit in dense}
+        words = {hit.passage_id: self._lexical(hit.score, weights) for hit in sparse}
+        lowest = min(cosines.values(), default=0.0)
+        hits = [
+            Hit(one, self._score(mode, cosines.get(one, lowest), words.get(one, 0.0), None))
+            for one in dict.fromkeys([*cosines, *words])
+        ]
+        return sorted(hits, key=lambda hit: (-hit.score, hit.passage_id))
+
+    def _lexical(self, bm25: float | None, weights: Mapping[str, float]) -> float:
+        return share(bm25, weights) * math.sqrt(len(weights) / self.ranking.usual_terms)
+
+    def _score(self, mode: Mode, cosine: float | None, lexical: float, sentence: float | None) -> float:
+        if mode == "bm25":
+            return lexical
+        if mode == "dense":
+            return cosine or 0.0
+        ranking = self.ranking
+        total = ranking.dense + ranking.lexical + ranking.sentence
+        return (
+            ranking.dense * (cosine or 0.0) + ranking.lexical * lexical + ranking.sentence * (sentence or 0.0)
+        ) / total
+
+    def _telling(
+        self, candidates: Sequence[StoredPassage], weights: Mapping[str, float], vector: Vector | None, mode: Mode
+    ) -> list[Sentence]:
+        """The sentence of each candidate that matches best; the first one where none matches at all."""
+        bags = [[Counter(terms(text)) for text in one.passage.sentence_texts()] for one in candidates]
+        lengths = [bag.total() for sentences in bags for bag in sentences]
+        average = sum(lengths) / max(len(lengths), 1)
+        telling = []
+        for one, sentences in zip(candidates, bags, strict=True):
+            bm25 = [share(_bm25(bag, weights, average), weights) for bag in sentences]
+            cosines: list[float | None] = [None] * len(bm25)
+            if one.vectors is not None and vector is not None:
+                cosines = (one.vectors.sentences @ vector).tolist()
+            matches = [
+                Sentence(span, self._match(mode, cosine, share), cosine, share)
+                for span, cosine, share in zip(one.passage.sentences, cosines, bm25, strict=True)
+            ]
+            telling.append(max(matches, key=lambda sentence: sentence.score))
+        return telling
+
+    def _match(self, mode: Mode, cosine: float | None, share: float) -> float:
+        if cosine is None:
+            return share
+        lexical = self.ranking.mark_lexical if mode == "hybrid" else 0.0
+        return (1 - lexical) * cosine + lexical * share
+
+
+def share(bm25: float | None, weights: Mapping[str, float]) -> float:
+    """A BM25 score as a share of the most that the question's terms could give, 0 to 1."""
+    most = sum(weight for weight in weights.values() if weight > 0) * _MOST
+    return (bm25 or 0.0) / most if most else 0.0
+
+
+def _bm25(bag: Mapping[str, int], weights: Mapping[str, float], average: float) -> float:
+    """A sentence's BM25 with the idf of the passages, k1 1.5 and b 0.75, against the candidates' sentences."""
+    length = sum(bag.values())
+    norm = 1.5 * (0.25 + 0.75 * length / average) if average else 1.0
+    return math.fsum(weight * bag[term] * _MOST / (bag[term] + norm) for term, weight in weights.items() if term in bag)
+

@@ -1,0 +1,112 @@
+"""The nouns of the index. Offsets are Unicode code points, 0-based, end-exclusive, into `Document.text`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector: TypeAlias = NDArray[np.float32]
+"""Shape (dim,), unit length."""
+Vectors: TypeAlias = NDArray[np.float32]
+"""Shape (n, dim), unit rows."""
+
+CONTEXT_CHARACTERS = 200
+
+
+class Span(NamedTuple):
+    """Half-open range of characters."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A title or heading line: where its words stand in the text, and its level, 1 the highest."""
+
+    start: int
+    end: int
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One source as it was read.
+
+    `id` survives edits of the same source; `sha256` is of `text` in UTF-8; `pages` holds the start offset of
+    each page and is empty for formats without pages.
+    """
+
+    id: str
+    title: str
+    source: str
+    text: str
+    sha256: str
+    media_type: str = "text/plain"
+    pages: tuple[int, ...] = ()
+    headings: tuple[Heading, ...] = ()
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A slice of a document: `text == document.text[start:end]`, its sentences in document offsets.
+
+    Pages and lines are 1-based and inclusive; pages are None for formats without pages.
+    """
+
+    document_id: str
+    title: str
+    heading: str
+    start: int
+    end: int
+    text: str
+    sentences: tuple[Span, ...]
+    line_start: int
+    line_end: int
+    page_start: int | None = None
+    page_end: int | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.document_id}:{self.start}-{self.end}"
+
+    @property
+    def context(self) -> str:
+        """Title and heading, set in front of the text for embedding and BM25; never part of `text`."""
+        return context(self.title, self.heading)
+
+    def sentence_texts(self) -> list[str]:
+        return [self.text[start - self.start : end - self.start] for start, end in self.sentences]
+
+
+@dataclass(frozen=True, slots=True)
+class PassageVectors:
+    """What the embedder made of one passage: `passage` (dim,) and `sentences` (sentences, dim), unit rows."""
+
+    passage: Vector
+    sentences: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that one search leg found; a higher score is better."""
+
+    passage_id: str
+    score: float
+
+
+def context(title: str, heading: str) -> str:
+    """Title and heading on a line each, together at most `CONTEXT_CHARACTERS` long."""
+    lines = [line for line in (title, heading) if line]
+    room = CONTEXT_CHARACTERS // max(len(lines), 1)
+    return "\n".join(line[:room] for line in lines)
+
+
+def document_of(passage_id: str) -> str:
+    """The document id inside a passage id (`document_id:start-end`)."""
+    return passage_id.rpartition(":")[0]

@@ -1,0 +1,261 @@
+"""The HTTP face: `create_app(library)`. Endpoints are plain functions, run in a thread pool."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import fastapi_offline
+from fastapi import Body, FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import FileResponse, PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from index.errors import IndexMissing
+from index.load import from_text
+from index.types import Document
+from qa import __version__, failures
+from qa.answer import document_url
+from qa.config import resource
+from qa.examples import ANSWER, QUESTIONS
+from qa.schemas import (
+    Added,
+    AskQuery,
+    AskRequest,
+    DocumentInfo,
+    DocumentList,
+    ErrorReply,
+    Health,
+    ModelHealth,
+    NewDocument,
+    NewDocuments,
+    NewText,
+    Removed,
+    document_info,
+)
+from qa.types import Answer
+from qa.wire import Library
+
+MAX_BODY = 64 * 1024 * 1024
+"""Bytes of a request; a document that is larger is better given to `qa index`."""
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+_ERRORS: dict[int | str, dict[str, Any]] = {422: {"model": ErrorReply, "description": "The request is not valid"}}
+_NOT_FOUND = _ERRORS | {404: {"model": ErrorReply, "description": "No such document"}}
+_DESCRIPTION = (
+    "Ask your own documents; get the passages that answer, word for word, with citations that can be checked. "
+    "Nothing is generated. Offsets count Unicode code points in the stored text of the whole document."
+)
+
+
+def create_app(library: Library) -> FastAPI:
+    """The service over one opened library. Its model is loaded in the background once the service runs."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if library.model.embedder is None:
+            library.model.start(library.builder.embed_pending)
+        yield
+
+    app = FastAPI(
+        title="Chapter & Verse",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    failures.install(app)
+    app.add_middleware(_Guard)
+    _ask(app, library)
+    _documents(app, library)
+    _health(app, library)
+    _pages(app)
+    return app
+
+
+def _ask(app: FastAPI, library: Library) -> None:
+    replies = _ERRORS | {
+        200: {"content": {"application/json": {"example": ANSWER}}},
+        409: {"model": ErrorReply, "description": "Nothing is indexed yet"},
+    }
+
+    def answer(request: AskRequest) -> Answer:
+        _check_documents(library, request.document_ids)
+        return library.answerer.ask(
+            request.question, request.top_k, request.questions_before(), request.document_ids, request.mode
+        )
+
+    @app.post("/ask", responses=replies, tags=["ask"])
+    def ask(request: Annotated[AskRequest, Body(openapi_examples=QUESTIONS)]) -> Answer:
+        """The passages that answer a question, best first, each with the telling sentence and a citation."""
+        return answer(request)
+
+    @app.get("/ask", responses=replies, tags=["ask"])
+    def ask_by_address(query: Annotated[AskQuery, Query()]) -> Answer:
+        """The same, for a link or a quick look: `/ask?q=Who+would+monitor+the+ceasefire%3F`."""
+        return answer(
+            AskRequest(
+                question=query.q,
+                top_k=query.top_k,
+                history=list(query.history),
+                document_ids=query.document_ids,
+                mode=query.mode,
+            )
+        )
+
+
+def _check_documents(library: Library, document_ids: list[str] | None) -> None:
+    if library.catalogue.counts()[0] == 0:
+        raise IndexMissing("nothing is indexed yet", "Add documents: POST /documents, or qa index FILE_OR_FOLDER…")
+    for document_id in document_ids or []:
+        _found(library, document_id)
+
+
+def _documents(app: FastAPI, library: Library) -> None:
+    def put(document: Document) -> Added:
+        report = library.builder.put(document)
+        return Added(library.catalogue.generation(), [report])
+
+    @app.get("/documents", responses=_ERRORS, tags=["documents"])
+    def list_documents(
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100, offset: Annotated[int, Query(ge=0, le=2**31)] = 0
+    ) -> DocumentList:
+        """The stored documents in the order of their titles."""
+        found = library.catalogue.summaries(limit, offset)
+        total = library.catalogue.counts()[0]
+        return DocumentList(total, [document_info(one, document_url(one.id)) for one in found])
+
+    @app.post("/documents", status_code=201, responses=_ERRORS, tags=["documents"])
+    def add_documents(request: NewDocuments) -> Added:
+        """Add texts; they are searchable when the reply comes. One with a known id replaces that document."""
+        made = [_document(one, one.id) for one in request.documents]
+        reports = [library.builder.put(one) for one in made]
+        return Added(library.catalogue.generation(), reports)
+
+    @app.get("/documents/{document_id}", responses=_NOT_FOUND, tags=["documents"], response_model=DocumentInfo)
+    def get_document(document_id: str, request: Request) -> DocumentInfo | FileResponse:
+        """About a document; for a browser the page that shows its text and marks the cited place."""
+        summary = library.catalogue.summary(document_id)
+        if "text/html" in request.headers.get("accept", ""):
+            return FileResponse(resource("web") / "source.html", 200 if summary else 404, {"Vary": "Accept"})
+        return document_info(_found(library, document_id), document_url(document_id))
+
+    @app.get("/documents/{document_id}/text", responses=_NOT_FOUND, tags=["documents"], response_class=PlainTextResponse)
+    def get_text(document_id: str) -> PlainTextResponse:
+        """The stored text that every offset counts in."""
+        document = library.catalogue.document(document_id)
+        if document is None:
+            raise _unknown(document_id)
+        return PlainTextResponse(document.text, headers={"X-Document-SHA256": document.sha256})
+
+    @app.put("/documents/{document_id}", responses=_NOT_FOUND, tags=["documents"])
+    def replace_document(document_id: str, request: NewText) -> Added:
+        """Replace a stored document in one step."""
+        before = _found(library, document_id)
+        given = request.model_copy(update={"source": request.source or before.source})
+        return put(_document(given, document_id))
+
+    @app.delete("/documents/{document_id}", responses=_NOT_FOUND, tags=["documents"])
+    def remove_document(document_id: str) -> Removed:
+        """Remove a document and all that was made of it."""
+        if not library.catalogue.remove(document_id):
+            raise _unknown(document_id)
+        return Removed(document_id, library.catalogue.generation())
+
+
+def _document(given: NewText | NewDocument, document_id: str | None) -> Document:
+    return from_text(given.text, title=given.title, source=given.source, id=document_id, metadata=given.metadata)
+
+
+def _found(library: Library, document_id: str) -> Any:
+    summary = library.catalogue.summary(document_id)
+    if summary is None:
+        raise _unknown(document_id)
+    return summary
+
+
+def _unknown(document_id: str) -> HTTPException:
+    return HTTPException(404, f"there is no document {document_id[:200]!r}; GET /documents lists them")
+
+
+def _health(app: FastAPI, library: Library) -> None:
+    @app.get("/health", tags=["service"])
+    def health() -> Health:
+        """Is the service up, and does it search by meaning or, while the model is away, by BM25 alone?"""
+        documents, passages, pending = library.catalogue.counts()
+        model = library.model
+        return Health(
+            status="ok",
+            version=__version__,
+            retrieval="hybrid" if model.embedder else "bm25",
+            reason=model.reason,
+            model=ModelHealth(model.name, model.state),
+            generation=library.catalogue.generation(),
+            documents=documents,
+            passages=passages,
+            passages_not_embedded=pending,
+        )
+
+
+def _pages(app: FastAPI) -> None:
+    web = resource("web")
+    swagger = Path(fastapi_offline.__file__).parent / "static"
+
+    @app.get("/", include_in_schema=False)
+    def chat() -> FileResponse:
+        return FileResponse(web / "index.html")
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> FileResponse:
+        return FileResponse(web / "docs.html")
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    def favicon() -> Response:
+        return FileResponse(web / "icon.svg", media_type="image/svg+xml")
+
+    app.mount("/web", StaticFiles(directory=web), name="web")
+    app.mount("/swagger", StaticFiles(directory=swagger), name="swagger")
+
+
+class _Guard:
+    """Security headers on every reply, and a limit on what is read."""
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str] = _HEADERS) -> None:
+        self._app = app
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        received = 0
+
+        async def guarded_receive() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > MAX_BODY:
+                raise HTTPException(413, f"the request is larger than {MAX_BODY >> 20} MB; use qa index for large files")
+            return message
+
+        await self._app(scope, guarded_receive, guarded_send)

@@ -1,0 +1,312 @@
+"""The command `qa`. Heavy imports stand inside the commands, so that `--help` answers in a blink."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from qa.types import Answer
+    from qa.wire import Library
+
+app = typer.Typer(
+    help="Ask your own documents; get the passage that answers, word for word, with a citation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Data = Annotated[Path | None, typer.Option(help="Folder for everything stored (QA_DATA, default ./data).")]
+ModelName = Annotated[str | None, typer.Option(help="Embedding model: name or folder (QA_MODEL).")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+def main() -> None:
+    """Run a command; an error that we know ends with its message and hint, and exit status 1."""
+    from index.errors import QAError
+
+    try:
+        app()
+    except QAError as error:
+        typer.secho(f"Error: {error.message}", fg="red", err=True)
+        if error.hint:
+            typer.echo(error.hint, err=True)
+        sys.exit(1)
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    top_k: Annotated[int, typer.Option(min=1, max=100, help="How many passages.")] = 3,
+    mode: Annotated[str, typer.Option(help="hybrid, dense or bm25.")] = "hybrid",
+    document: Annotated[list[str] | None, typer.Option(help="Ask only this document id (repeatable).")] = None,
+    data: Data = None,
+    model: ModelName = None,
+    as_json: Json = False,
+) -> None:
+    """Print the passages that answer a question."""
+    from index.errors import IndexMissing
+
+    if mode not in ("hybrid", "dense", "bm25"):
+        raise typer.BadParameter("must be hybrid, dense or bm25", param_hint="--mode")
+    if not question.strip() or len(question) > 2000:
+        raise typer.BadParameter("must have 1 to 2,000 characters that are not blank", param_hint="QUESTION")
+    with _opened(data, model) as library:
+        if library.catalogue.counts()[0] == 0:
+            raise IndexMissing(f"nothing is indexed in {library.settings.data}", "Run: qa index FILE_OR_FOLDER…")
+        unknown = sorted(set(document or ()) - set(library.catalogue.document_ids()))
+        if unknown:
+            raise typer.BadParameter(f"no such document: {', '.join(unknown)}; see qa list", param_hint="--document")
+        answer = library.answerer.ask(question, top_k, document_ids=document or None, mode=mode)  # type: ignore[arg-type]
+        if as_json:
+            _print_json(answer)
+        else:
+            _print_answer(answer)
+        if answer.retrieval != mode:
+            typer.secho(f"Keyword search only: {library.model.reason}", fg="yellow", err=True)
+
+
+@app.command()
+def index(
+    paths: Annotated[list[Path], typer.Argument(help="Text and Markdown files, or folders of them.")],
+    data: Data = None,
+    model: ModelName = None,
+    as_json: Json = False,
+) -> None:
+    """Add files and folders, or bring them up to date; unchanged files are skipped."""
+    from index.errors import DocumentError
+    from index.load import find_files, load_file
+
+    reports, failures = [], []
+    with _opened(data, model, make=True) as library, _progress() as progress:
+        files = list(find_files(paths))
+        if not files:
+            raise DocumentError("no text or Markdown file there", "Name files, or folders with .txt or .md files.")
+        bar = progress.add_task("", total=len(files), texts=0)
+        done = 0
+
+        def advance(texts: int) -> None:
+            nonlocal done
+            done += texts
+            progress.update(bar, texts=done)
+
+        for path in files:
+            progress.update(bar, description=path.name)
+            try:
+                reports.append(library.builder.put(load_file(path), advance))
+            except DocumentError as error:
+                failures.append(error)
+            progress.advance(bar)
+        reason = library.model.reason if any(not report.embedded for report in reports) else None
+    if as_json:
+        _print_json({"documents": reports, "failed": [{"message": e.message, "hint": e.hint} for e in failures]})
+    else:
+        counts = {state: sum(report.state == state for report in reports) for state in ("added", "replaced", "unchanged")}
+        passages = sum(report.passages for report in reports)
+        typer.echo(", ".join(f"{count} {state}" for state, count in counts.items()) + f"; {passages} passages")
+    if reason:
+        typer.secho(f"Searchable by keywords only for now: {reason}", fg="yellow", err=True)
+    for error in failures:
+        typer.secho(f"Not indexed: {error.message}. {error.hint}", fg="red", err=True)
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def remove(
+    documents: Annotated[list[str], typer.Argument(help="Document ids, or the files they came from.")],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Remove documents and all that was made of them."""
+    removed, missing = [], []
+    with _opened(data) as library:
+        by_source = {summary.source: summary.id for summary in library.catalogue.summaries() if summary.source}
+        for name in documents:
+            found = by_source.get(name) or by_source.get(str(Path(name).absolute())) or name
+            (removed if library.catalogue.remove(found) else missing).append(name)
+    if as_json:
+        _print_json({"removed": removed, "missing": missing})
+    elif removed:
+        typer.echo(f"Removed {', '.join(removed)}")
+    if missing:
+        typer.secho(f"No such document: {', '.join(missing)}. See: qa list", fg="red", err=True)
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_(data: Data = None, as_json: Json = False) -> None:
+    """List the documents."""
+    from rich.table import Table
+
+    with _opened(data) as library:
+        summaries = library.catalogue.summaries()
+    if as_json:
+        _print_json(summaries)
+        return
+    table = Table("id", "title", "source", "passages", box=None)
+    for one in summaries:
+        table.add_row(*(_plain(cell) for cell in (one.id, one.title, one.source, str(one.passages))))
+    _console().print(table)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (QA_HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port, 0 for any free one (QA_PORT).")] = None,
+    data: Data = None,
+    model: ModelName = None,
+) -> None:
+    """Serve the web chat and the API; a new data folder starts with the seed documents."""
+    from qa.serve import serve as run
+
+    run(_settings(host=host, port=port, data=data, model=model))
+
+
+@app.command()
+def status(data: Data = None, model: ModelName = None, as_json: Json = False) -> None:
+    """Show what is stored, where, and with which model."""
+    from index.embed import locate
+    from index.errors import ModelError
+
+    with _opened(data, model) as library:
+        documents, passages, pending = library.catalogue.counts()
+        try:
+            installed: str = str(locate(library.settings.model))
+        except ModelError as error:
+            installed = f"{error.message}. {error.hint}"
+        facts = {
+            "data": str(library.settings.data.absolute()),
+            "documents": documents,
+            "passages": passages,
+            "passages_not_embedded": pending,
+            "generation": library.catalogue.generation(),
+            "bytes": sum(file.stat().st_size for file in library.settings.data.iterdir() if file.is_file()),
+            "model": library.settings.model,
+            "model_found": installed,
+            "runtime": "sentence-transformers, float32",
+        }
+    if as_json:
+        _print_json(facts)
+    else:
+        for name, fact in facts.items():
+            typer.echo(f"{name.replace('_', ' '):<22} {fact}")
+
+
+@app.command()
+def reindex(data: Data = None, model: ModelName = None) -> None:
+    """Cut and embed every stored document again, after a change of model or passage length."""
+    from qa.wire import reindex as run
+
+    with _opened(data, model, remake=True) as library, _progress() as progress:
+        bar = progress.add_task("", total=library.catalogue.counts()[0], texts=0)
+        for report in run(library):
+            progress.update(bar, description=report.title[:40])
+            progress.advance(bar)
+        documents, passages, _ = library.catalogue.counts()
+    typer.echo(f"{documents} documents, {passages} passages")
+
+
+@app.command("eval")
+def evaluate(
+    folder: Annotated[Path | None, typer.Option(help="Folder with the documents of the set.")] = None,
+    questions: Annotated[Path | None, typer.Option(help="Set of questions, JSON Lines (default: of the seeds).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure retrieval, marking and confidence on questions with known answers."""
+    from eval.command import run
+
+    run(folder, questions, as_json)
+
+
+def _settings(**given: object) -> Any:  # noqa: ANN401  its type would import pydantic for --help
+    from qa.config import settings
+
+    return settings(**given)
+
+
+@contextmanager
+def _opened(
+    data: Path | None, model: str | None = None, *, make: bool = False, remake: bool = False
+) -> Iterator[Library]:
+    """The library of the settings, its model loaded when first needed."""
+    from qa.wire import open_library
+
+    library = open_library(_settings(data=data, model=model), make=make, remake=remake, load_when_needed=True)
+    try:
+        yield library
+    finally:
+        library.close()
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on standard error for a terminal, nothing for a script."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[texts]} texts embedded", style="dim"),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False),
+        console=console,
+        disable=not console.is_terminal,
+    ) as progress:
+        yield progress
+
+
+def _print_json(value: object) -> None:
+    from dataclasses import asdict, is_dataclass
+
+    def plain(one: object) -> object:
+        if is_dataclass(one) and not isinstance(one, type):
+            return asdict(one)
+        raise TypeError(type(one))
+
+    typer.echo(json.dumps(value, default=plain, ensure_ascii=False, indent=2))
+
+
+def _print_answer(answer: Answer) -> None:
+    from rich.text import Text
+
+    console = _console()
+    verdict = "Answered below" if answer.answerable else "Not in these documents, as far as this search can tell"
+    console.print(f"{verdict} (confidence {answer.confidence:.2f}, {answer.retrieval})", style="bold")
+    if not answer.answerable and answer.passages:
+        console.print("The nearest passages:", style="dim")
+    for passage in answer.passages:
+        citation = passage.citation
+        lines = f"line {citation.line_start}" if citation.line_start == citation.line_end else (
+            f"lines {citation.line_start}–{citation.line_end}"
+        )
+        console.print()
+        console.print(Text(f"{passage.rank}. {_plain(citation.title)} · {_plain(citation.source)}, {lines}", style="cyan"))
+        text = Text(_plain(passage.text))
+        for mark in passage.highlights:
+            text.stylize("bold reverse", mark.start - citation.start, mark.end - citation.start)
+        console.print(text)
+
+
+def _console() -> Any:  # noqa: ANN401  its type would import rich for --help
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+
+
+def _plain(text: str) -> str:
+    """Control characters made visible, one for one: a document must not drive the terminal."""
+    return "".join(
+        character if character >= " " or character in "\n\t" else chr(0x2400 + ord(character)) for character in text
+    )

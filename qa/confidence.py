@@ -1,0 +1,105 @@
+"""How likely it is that the passages hold the answer: logistic regression on what the search already knows.
+
+The weights stand in confidence.json, fitted by `python -m eval.calibrate` on answerable and unanswerable questions
+of public sets; which, and how well it does on others, stands in DECISIONS.md.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TypedDict
+
+import regex
+
+from index.search import Mode, Results, share
+from index.terms import terms
+from index.types import Passage
+
+PARAMETERS = Path(__file__).with_name("confidence.json")
+DEPTH = 5
+"""Passages that confidence looks at."""
+
+# A word with a capital letter or a number, not the first word of the question.
+_NAME = regex.compile(r"(?<=\S\s+[\"'“‘(]*)(?:\p{Lu}|\p{N})[\p{L}\p{M}\p{N}’'.,-]*")
+
+
+class Parameters(TypedDict):
+    """`probability = 1 / (1 + exp(-(intercept + sum(weights * features))))`; below `threshold`: not answerable."""
+
+    features: list[str]
+    weights: list[float]
+    intercept: float
+    threshold: float
+
+
+def features(results: Results) -> dict[str, float]:
+    """What tells an answered question from another, each about 0 to 1; empty results are all zero.
+
+    `cosine`, `sentence_cosine`: likeness in meaning of the first passage and its telling sentence.
+    `coverage`, `sentence_coverage`, `nearby`: the share of the question's terms, by idf, that the first passage, its
+    telling sentence, or any of the first passages hold. `names`: the share of the names and numbers asked for that
+    the first passage holds, 1 if none are. `bm25`: its score as a share of the most possible. `margin`: its lead
+    over the second passage. `agreement`: both legs put it first.
+    """
+    if not results.found:
+        return dict.fromkeys(FEATURES["hybrid"], 0.0)
+    first, asked = results.found[0], results.weights
+    passage, telling = first.stored.passage, first.telling.span
+    held = [_terms_of(found.stored.passage) for found in results.found[:DEPTH]]
+    told = set(terms(passage.text[telling.start - passage.start : telling.end - passage.start]))
+    return {
+        "cosine": first.dense or 0.0,
+        "sentence_cosine": first.telling.cosine or 0.0,
+        "coverage": _coverage(asked, held[0]),
+        "sentence_coverage": _coverage(asked, told),
+        "nearby": _coverage(asked, set().union(*held)),
+        "names": _names(results.question, held[0]),
+        "bm25": share(first.bm25, asked),
+        "margin": first.score - results.found[1].score if len(results.found) > 1 else 0.0,
+        "agreement": float(first.dense_rank == first.bm25_rank == 1),
+    }
+
+
+def _terms_of(passage: Passage) -> set[str]:
+    return set(terms(f"{passage.context}\n{passage.text}"))
+
+
+def _coverage(asked: Mapping[str, float], held: Collection[str]) -> float:
+    total = sum(weight for weight in asked.values() if weight > 0)
+    return sum(weight for term, weight in asked.items() if weight > 0 and term in held) / total if total else 0.0
+
+
+def _names(question: str, held: Collection[str]) -> float:
+    named = [name for match in _NAME.finditer(question) if (name := terms(match.group()))]
+    return sum(any(term in held for term in name) for name in named) / len(named) if named else 1.0
+
+
+_LEXICAL = ["coverage", "sentence_coverage", "nearby", "names", "bm25", "margin"]
+FEATURES: dict[Mode, list[str]] = {
+    "hybrid": ["cosine", "sentence_cosine", *_LEXICAL, "agreement"],
+    "dense": ["cosine", "sentence_cosine", "coverage", "sentence_coverage", "nearby", "names", "margin"],
+    "bm25": _LEXICAL,
+}
+
+
+def confidence(results: Results) -> tuple[float, bool]:
+    """Probability that the first passages answer the question, and whether that is enough to say so."""
+    if not results.found:
+        return 0.0, False
+    parameters = _parameters()[results.mode]
+    values = features(results)
+    score = parameters["intercept"] + sum(
+        weight * values[name] for name, weight in zip(parameters["features"], parameters["weights"], strict=True)
+    )
+    probability = 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
+    return probability, probability >= parameters["threshold"]
+
+
+@cache
+def _parameters() -> dict[Mode, Parameters]:
+    loaded: dict[Mode, Parameters] = json.loads(PARAMETERS.read_text())["modes"]
+    return loaded

@@ -1,0 +1,63 @@
+"""Settings: read once from QA_* variables or the command line, checked, then frozen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from index.chunk import Chunking
+from index.embed import DEFAULT_MODEL
+from index.errors import QAError
+
+
+def resource(name: str) -> Path:
+    """A folder that travels with the program: beside this package in a checkout, inside it in a wheel."""
+    inside = Path(__file__).parent / name
+    return inside if inside.is_dir() else Path(__file__).parent.parent / name
+
+
+class Settings(BaseSettings):
+    """Each field is the environment variable of the same name with QA_ in front."""
+
+    model_config = SettingsConfigDict(env_prefix="QA_", frozen=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="address the service listens on")
+    port: int = Field(8000, ge=0, le=65535, description="its port; 0 takes any free one")
+    data: Path = Field(Path("data"), description="folder for everything that is stored")
+    seeds: Path | None = Field(
+        default_factory=lambda: resource("seeds"),
+        description="folder indexed by `qa serve` when the data folder is new; empty for none",
+    )
+    model: str = Field(
+        DEFAULT_MODEL, description="sentence-transformers model: a name on this machine, or a folder"
+    )
+    passage_pieces: int = Field(
+        160, ge=32, le=480, description="longest passage, in the model's word pieces"
+    )
+    overlap_pieces: int = Field(
+        0, ge=0, le=240, description="word pieces that neighbouring passages of a long paragraph share"
+    )
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _none_when_empty(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @property
+    def chunking(self) -> Chunking:
+        return Chunking(self.passage_pieces, self.overlap_pieces)
+
+
+def settings(**given: object) -> Settings:
+    """The settings, those given here before those of the environment; None counts as not given.
+
+    Raises QAError naming the variable that is wrong.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"QA_{first['loc'][0]}".upper()
+        raise QAError(f"{name} is {first['input']!r}: {first['msg'].lower()}", f"Set {name} to another value.") from error

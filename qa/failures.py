@@ -1,0 +1,79 @@
+"""Every failure as one shape: {"error": {"code", "message", "hint"}}, never a traceback."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from index.errors import DocumentError, IndexMissing, QAError
+from qa.schemas import ErrorBody, ErrorReply
+
+_log = logging.getLogger(__name__)
+
+_STATUS = {DocumentError: HTTPStatus.UNPROCESSABLE_ENTITY, IndexMissing: HTTPStatus.CONFLICT}
+_HINTS = {
+    "string_too_long": "Shorten it.",
+    "extra_forbidden": "Remove it, or check its spelling; /docs lists the fields.",
+    "missing": "Add it; /docs shows an example.",
+    "json_invalid": "Send well-formed JSON in UTF-8.",
+    "string_type": "Send text.",
+}
+_DOCS = "See /docs for what is accepted."
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(QAError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def reply(status: int, code: str, message: str, hint: str = "") -> JSONResponse:
+    headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return JSONResponse(asdict(ErrorReply(ErrorBody(code, message, hint))), status, headers)
+
+
+def _ours(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, QAError)
+    status = _STATUS.get(type(error), HTTPStatus.SERVICE_UNAVAILABLE)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        _log.error("%s", error.message, exc_info=error)
+    code = re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", type(error).__name__).lower()
+    return reply(status, code, error.message, error.hint)
+
+
+def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    problems: Sequence[Any] = error.errors()
+    messages = [f"{_place(problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}" for problem in problems[:5]]
+    hint = next((_HINTS[problem["type"]] for problem in problems if problem["type"] in _HINTS), _DOCS)
+    return reply(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", "; ".join(messages), hint)
+
+
+def _place(location: Sequence[object]) -> str:
+    """("body", "documents", 0, "text") as "documents[0].text"; names that a client made up are cut short."""
+    named = [part for part in location[1:] if not (isinstance(part, str) and part[:1] in ("T", "f") and "[" in part)]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{str(part)[:80]}" for part in named)
+    return place.lstrip(".") or "the request body"
+
+
+def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    return reply(status, status.name.lower(), str(error.detail), _DOCS)
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return reply(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the service failed to answer", "Its log tells why."
+    )

@@ -1,0 +1,173 @@
+"""What comes in and goes out over HTTP, checked at the edge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from index.build import Report
+from index.schema import DocumentSummary
+from index.search import Mode
+
+QUESTION_CHARACTERS = 2_000
+TITLE_CHARACTERS = 500
+TOP_K = 100
+
+
+def _well_formed(text: str) -> str:
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("holds characters that are not text (NUL or half of a surrogate pair)")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; write what you want to know")
+    return _well_formed(text)
+
+
+QuestionText = Annotated[str, Field(max_length=QUESTION_CHARACTERS), AfterValidator(_not_blank)]
+DocumentId = Annotated[
+    str,
+    Field(pattern=r"^[\p{L}\p{N}_~@.+=-]{1,200}$", description="letters, digits and _ ~ @ . + = -, at most 200"),
+    AfterValidator(lambda given: _refused(given) if not given.strip(".") else given),
+]
+Line = Annotated[str, Field(max_length=TITLE_CHARACTERS), AfterValidator(_well_formed)]
+
+
+def _refused(given: str) -> str:
+    raise ValueError(f"{given!r} cannot be part of an address")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Turn(_Strict):
+    """An earlier question of the conversation."""
+
+    question: QuestionText
+
+
+class AskRequest(_Strict):
+    """A question, and optionally how many passages, the earlier questions (oldest first), which documents, how."""
+
+    question: QuestionText
+    top_k: int = Field(5, ge=1, le=TOP_K, strict=True)
+    history: list[Turn | QuestionText] = Field(default_factory=list, max_length=50)
+    document_ids: list[str] | None = Field(None, max_length=1000)
+    mode: Mode = "hybrid"
+
+    def questions_before(self) -> list[str]:
+        return [turn.question if isinstance(turn, Turn) else turn for turn in self.history]
+
+
+class AskQuery(_Strict):
+    """The same for GET."""
+
+    q: QuestionText
+    top_k: int = Field(5, ge=1, le=TOP_K)
+    history: list[QuestionText] = Field(default_factory=list, max_length=50)
+    document_ids: list[str] | None = Field(None, max_length=1000)
+    mode: Mode = "hybrid"
+
+
+class NewText(_Strict):
+    """The new content of a document."""
+
+    title: Line = ""
+    text: Annotated[str, AfterValidator(_not_blank)]
+    source: Line = ""
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class NewDocument(NewText):
+    """A document; without an id it gets one made from its source, else from its title and text."""
+
+    id: DocumentId | None = None
+
+
+class NewDocuments(_Strict):
+    documents: list[NewDocument] = Field(min_length=1, max_length=1000)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentInfo:
+    """A stored document without its text; `url` is a page that shows it, `added_at` is in seconds since 1970."""
+
+    id: str
+    title: str
+    source: str
+    sha256: str
+    media_type: str
+    characters: int
+    passages: int
+    pages: int | None
+    added_at: float
+    metadata: Mapping[str, object]
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentList:
+    total: int
+    documents: list[DocumentInfo]
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """`embedded` is false while the model is away: found by BM25 already, by meaning later."""
+
+    generation: int
+    documents: list[Report]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    removed: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelHealth:
+    name: str
+    state: Literal["not loaded", "loading", "ready", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`retrieval` is what a hybrid question gets now; `reason` says why when that is BM25 alone."""
+
+    status: Literal["ok"]
+    version: str
+    retrieval: Mode
+    reason: str | None
+    model: ModelHealth
+    generation: int
+    documents: int
+    passages: int
+    passages_not_embedded: int
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBody:
+    code: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReply:
+    """The one shape of every error."""
+
+    error: ErrorBody
+
+
+def document_info(summary: DocumentSummary, url: str) -> DocumentInfo:
+    return DocumentInfo(
+        **{name: getattr(summary, name) for name in DocumentSummary.__dataclass_fields__},
+        url=url,
+    )

@@ -1,0 +1,55 @@
+"""`qa serve`: the service as a process."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+
+import uvicorn
+
+from index.errors import QAError
+from qa.api import create_app
+from qa.config import Settings
+from qa.wire import index_seeds, open_library
+
+
+def serve(settings: Settings) -> None:
+    """Run until interrupted. A new data folder starts with the seeds, searchable by BM25 at once.
+
+    Raises QAError when the address cannot be used, and what `open_library` raises.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    listener = _listener(settings.host, settings.port)
+    library = open_library(settings, make=True)
+    try:
+        if library.catalogue.is_new:
+            index_seeds(library)
+        host, port = listener.getsockname()[:2]
+        documents, passages, _ = library.catalogue.counts()
+        print(f"{documents} documents, {passages} passages in {settings.data}")  # noqa: T201
+        print(f"Chapter & Verse: http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)  # noqa: T201
+        config = uvicorn.Config(create_app(library), log_level="warning", server_header=False, lifespan="on")
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        listener.close()
+        library.close()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """A socket that already accepts, so that the address printed is one that answers."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except socket.gaierror as error:
+        raise QAError(f"{host} is not an address of this machine", "Set QA_HOST, usually to 127.0.0.1.") from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise QAError(
+                f"port {port} is in use", f"Stop what uses it, or take another: QA_PORT={port + 1} make serve"
+            ) from error
+        raise QAError(f"cannot listen on {host}, port {port}: {error.strerror}", "Set QA_HOST or QA_PORT.") from error
+    return listener

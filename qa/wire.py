@@ -1,0 +1,75 @@
+"""Puts the parts together. The only file that names concrete classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from index import embed
+from index.build import Builder, Report
+from index.catalogue import Catalogue
+from index.errors import IndexMissing
+from index.load import find_files, load_file
+from index.local import LocalEngine
+from index.search import Searcher
+from qa.answer import Answerer
+from qa.config import Settings
+from qa.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """One data folder, opened: everything that the service and the commands work with."""
+
+    settings: Settings
+    catalogue: Catalogue
+    builder: Builder
+    searcher: Searcher
+    answerer: Answerer
+    model: Model
+
+    def close(self) -> None:
+        self.searcher.engine.close()
+        self.catalogue.close()
+
+
+def open_library(
+    settings: Settings, *, make: bool = False, remake: bool = False, load_when_needed: bool = False
+) -> Library:
+    """Open the data folder. Nothing heavy happens: the model is loaded by `Model.start`, or when first needed.
+
+    Raises IndexMissing when there is none and `make` is false, and what `Catalogue` raises.
+    """
+    if not make and not (settings.data / "catalogue.sqlite3").exists():
+        raise IndexMissing(f"nothing is indexed in {settings.data}", "Run: qa index FILE_OR_FOLDER…")
+    model = Model(settings.model, lambda: embed.load(settings.model))
+    catalogue = Catalogue(settings.data, fingerprint(settings), remake)
+    embedder = model.load_once if load_when_needed else model.current
+    builder = Builder(catalogue, embed.word_pieces(settings.model), settings.chunking, embedder)
+    searcher = Searcher(catalogue, LocalEngine())
+    return Library(settings, catalogue, builder, searcher, Answerer(searcher, embedder), model)
+
+
+def fingerprint(settings: Settings) -> dict[str, str]:
+    """All that stored passages and vectors depend on. A model that is not there is not compared."""
+    parts = {"chunking": f"{settings.passage_pieces}/{settings.overlap_pieces}"}
+    model = embed.identity(settings.model)
+    return parts | ({"model": model} if model else {})
+
+
+def index_seeds(library: Library) -> list[Report]:
+    """Index the seeds into a new data folder, named by their place in the seeds folder."""
+    folder = library.settings.seeds
+    if folder is None:
+        return []
+    return [
+        library.builder.put(load_file(path, f"seeds/{path.relative_to(folder).as_posix()}"))
+        for path in find_files([folder])
+    ]
+
+
+def reindex(library: Library, progress: Callable[[int], None] | None = None) -> Iterator[Report]:
+    """Cut and embed every stored document again with the present settings."""
+    with library.catalogue.refitted(fingerprint(library.settings)):
+        yield from library.builder.rebuild(progress)
+

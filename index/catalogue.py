@@ -51,7 +51,7 @@ class Catalogue:
         sa.event.listen(self._database, "begin", _begin)
         with self._write() as connection:
             tables.schema.create_all(connection)
-            found = dict(connection.execute(sa.select(tables.meta.c.key, tables.meta.c.value)).tuples().all())
+            found = {row.key: row.value for row in connection.execute(sa.select(tables.meta))}
             if not found:
                 connection.execute(
                     sa.insert(tables.meta),
@@ -219,12 +219,14 @@ class Catalogue:
             yield connection
 
 
+BUSY_MS = 10_000
+"""How long a writer waits for its turn."""
 _CHOOSE = "Choose a folder that can be written: QA_DATA=/path qa …"
 
 
 def _configure(connection: Any, _: object) -> None:  # noqa: ANN401  a DBAPI connection
     connection.isolation_level = None  # SQLAlchemy begins transactions itself, see _begin
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -51,8 +51,9 @@ class LexicalIndex:
         self.ids = list(ids)
         self._bags = list(bags)
         self._vocabulary = {} if vocabulary is None else vocabulary  # only ever grows: older indexes stay right
-        if not self.ids:
-            return
+        self._statistics: _Statistics | None = None
+        if not any(len(bag.terms) for bag in self._bags):
+            return  # nothing to find: passages of punctuation, or none
         terms = np.concatenate([bag.terms for bag in self._bags])
         counts = np.concatenate([bag.counts for bag in self._bags])
         rows = np.repeat(np.arange(len(self.ids), dtype=np.int32), [len(bag.terms) for bag in self._bags])
@@ -61,12 +62,10 @@ class LexicalIndex:
         frequencies = np.bincount(terms, minlength=len(self._vocabulary))
         self._starts = np.concatenate([[0], np.cumsum(frequencies)])
         self._rows = rows[order]
-        self._statistics = _Statistics(
-            {term: int(frequencies[number]) for term, number in self._vocabulary.items() if frequencies[number]},
-            lengths,
-        )
-        k1, b = self._statistics.k1, self._statistics.b
-        norm = k1 * (1 - b + b * lengths / (self._statistics.avgdl or 1.0))
+        known = {term: int(frequencies[number]) for term, number in list(self._vocabulary.items()) if frequencies[number]}
+        self._statistics = statistics = _Statistics(known, lengths)
+        k1, b = statistics.k1, statistics.b
+        norm = k1 * (1 - b + b * lengths / statistics.avgdl)
         tf = counts[order].astype(np.float64)
         self._weights = tf * (k1 + 1) / (tf + norm[self._rows])
 
@@ -83,7 +82,7 @@ class LexicalIndex:
 
     def weights(self, terms: Sequence[str]) -> dict[str, float]:
         """Each distinct term's idf times its count; an unknown term has the idf of one that a single passage holds."""
-        if not self.ids:
+        if self._statistics is None:
             return {}
         size = self._statistics.corpus_size
         unknown = math.log(size - 0.5) - math.log(1.5)
@@ -91,7 +90,7 @@ class LexicalIndex:
 
     def search(self, weights: Mapping[str, float], k: int, where: Collection[str] | None = None) -> list[Hit]:
         """At most k passages that hold any of the terms, best first, ties by id."""
-        if not self.ids or k < 1:
+        if self._statistics is None or k < 1:
             return []
         scores = np.zeros(len(self.ids))
         matched = np.zeros(len(self.ids), bool)

@@ -54,7 +54,7 @@ def terms(text: str) -> list[str]:
 @lru_cache(maxsize=1 << 14)
 def _terms(text: str) -> tuple[str, ...]:
     text = unicodedata.normalize("NFKC", text)
-    shouting = not any(character.islower() for character in text)
+    shouting = " " in text.strip() and not any(character.islower() for character in text)
     found: list[str] = []
     for match in _WORD.finditer(text):
         found += _of_word(match.group(), shouting)

@@ -75,7 +75,7 @@ def _blocks(tokens: Sequence[Token]) -> Iterator[tuple[int, str, int]]:
         elif token.type == "tr_open" and token.map:
             row = token.map[0]
         elif token.type == "inline":
-            yield (token.map[0] if token.map else row), marker + _words(token.children or []), level
+            yield (token.map[0] if token.map else row), marker + _words(token), level
             marker = ""
         elif token.type in ("fence", "code_block") and token.map:
             yield token.map[0] + (token.type == "fence"), token.content.rstrip("\n"), 0
@@ -83,14 +83,19 @@ def _blocks(tokens: Sequence[Token]) -> Iterator[tuple[int, str, int]]:
             yield token.map[0], _without_tags(token.content), 0
 
 
-def _words(tokens: Sequence[Token]) -> str:
-    words = ""
-    for token in tokens:
+def _words(inline: Token) -> str:
+    words, position = "", 0
+    for token in inline.children or []:
         if token.type in ("softbreak", "hardbreak"):
             words += "\n"
         elif token.type == "image":
-            words += _words(token.children or [])
-        elif token.type in ("text", "text_special", "code_inline"):
+            words += _words(token)
+        elif token.type == "code_inline":
+            start = inline.content.find(token.markup, position) + len(token.markup)
+            position = inline.content.find(token.markup, start) + len(token.markup)
+            written = inline.content[start : position - len(token.markup)]
+            words += written if "\n" in written else token.content  # the parser makes spaces of line breaks
+        elif token.type in ("text", "text_special"):
             words += token.content
     return words
 

@@ -1,0 +1,184 @@
+"""Real parts for the tests: a deterministic embedder, libraries on disk, the service as a process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from index.embed import EstimatedPieces, SentenceTransformerEmbedder
+from index.embed import load as load_model
+from index.load import load_file
+from index.terms import terms
+from index.types import Document, Vector, Vectors
+from qa.api import create_app
+from qa.config import Settings, settings
+from qa.wire import Library, open_library
+
+ROOT = Path(__file__).parent.parent
+SEED = ROOT / "seeds" / "000_695fc2132dea3454.txt"
+
+
+class HashEmbedder:
+    """A real embedder of bags of terms: each term is a fixed random direction, so shared words mean likeness."""
+
+    name = "hash"
+    dim = 64
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        rows = np.stack([self.question(text) for text in texts]) if texts else np.zeros((0, self.dim))
+        return rows.astype(np.float32)
+
+    def question(self, text: str) -> Vector:
+        total = np.full(self.dim, 1e-3)
+        for term in terms(text):
+            seed = int.from_bytes(hashlib.sha256(term.encode()).digest()[:8], "big")
+            total += np.random.default_rng(seed).standard_normal(self.dim)
+        return (total / np.linalg.norm(total)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def embedder() -> SentenceTransformerEmbedder:
+    """The real default model, loaded once."""
+    return load_model()
+
+
+@pytest.fixture
+def seed() -> Document:
+    return load_file(SEED, "seeds/000_695fc2132dea3454.txt")
+
+
+@pytest.fixture
+def make_library(tmp_path: Path) -> Iterator[Callable[..., Library]]:
+    """Opens libraries under the test's own folder, with a hash embedder, another one, or (None) none."""
+    opened: list[Library] = []
+
+    def make(embedder: Any = HashEmbedder(), name: str = "data", **given: object) -> Library:  # noqa: ANN401, B008
+        library = open_library(settings(data=tmp_path / name, **given), make=True)
+        if embedder is not None:
+            library.model.embedder, library.model.state, library.model.reason = embedder, "ready", None
+        opened.append(library)
+        return library
+
+    yield make
+    for library in opened:
+        library.close()
+
+
+@pytest.fixture
+def library(make_library: Callable[..., Library], seed: Document) -> Library:
+    """The seed document, embedded by the hash embedder."""
+    made = make_library()
+    made.builder.put(seed)
+    return made
+
+
+@pytest.fixture
+def client(library: Library) -> Iterator[TestClient]:
+    """The real application over the seed document; errors of the service are replies, as for a real client."""
+    with TestClient(create_app(library), raise_server_exceptions=False) as opened:
+        yield opened
+
+
+@dataclass
+class Server:
+    """The service as a process."""
+
+    process: subprocess.Popen[str]
+    url: str
+    started: float
+
+    def get(self, path: str, body: object = None, method: str | None = None) -> tuple[int, Any]:
+        """Status and JSON of a reply."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            self.url + path, data, {"Content-Type": "application/json", "Accept": "application/json"}, method=method
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as reply:
+                return reply.status, json.loads(reply.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read())
+
+    def until_hybrid(self, seconds: float = 120) -> dict[str, Any]:
+        """Wait until the model is ready; its health then."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            _, health = self.get("/health")
+            if health["model"]["state"] in ("ready", "failed"):
+                return dict(health)
+            time.sleep(0.2)
+        raise AssertionError(f"still {health}")
+
+
+def environment(**given: str) -> dict[str, str]:
+    """This process's environment without its own QA_ settings, and with those given."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("QA_")}
+    return kept | {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "default"} | given
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts `qa serve` on a free port over the test's own data folder; stopped at the end."""
+    servers: list[Server] = []
+
+    def run(prefix: Sequence[str] = (), cwd: Path = ROOT, **given: str) -> Server:
+        values = environment(**({"QA_DATA": str(tmp_path / "served"), "QA_PORT": "0"} | given))
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [*prefix, sys.executable, "-m", "qa", "serve"],
+            cwd=cwd,
+            env=values,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        server = Server(process, _address(process), began)
+        servers.append(server)
+        return server
+
+    yield run
+    for server in servers:
+        server.process.terminate()
+        server.process.communicate(timeout=20)
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    output: IO[str] = process.stdout  # type: ignore[assignment]
+    for line in output:
+        found = re.search(r"http://\S+", line)
+        if found:
+            return found.group()
+    _, errors = process.communicate(timeout=10)
+    raise AssertionError(f"the service did not start: {errors}")
+
+
+def qa(*arguments: str, cwd: Path = ROOT, **given: str) -> subprocess.CompletedProcess[str]:
+    """Run a `qa` command as a process."""
+    return subprocess.run(
+        [sys.executable, "-m", "qa", *arguments],
+        cwd=cwd,
+        env=environment(**given),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def seeds_settings(tmp_path: Path) -> Settings:
+    return settings(data=tmp_path / "data")

@@ -1,0 +1,129 @@
+"""Answers: verbatim, ranked, honest about what was done; follow-ups; confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from index.load import from_text
+from index.search import Mode
+from index.types import Document
+from qa.confidence import FEATURES, confidence, features
+from qa.followup import effective_question, leans
+from qa.types import Answer
+from qa.wire import Library
+
+Make = Callable[..., Library]
+
+
+def assert_verbatim(answer: Answer, text: str) -> None:
+    """The promise: every text shown is a slice of the stored document, at the offsets that it names."""
+    for rank, passage in enumerate(answer.passages, 1):
+        citation = passage.citation
+        assert passage.rank == rank
+        assert passage.text == citation.quote == text[citation.start : citation.end]
+        assert citation.url.endswith(f"#char={citation.start},{citation.end}")
+        assert citation.line_start == text.count("\n", 0, citation.start) + 1
+        assert citation.line_end == text.count("\n", 0, citation.end - 1) + 1
+        for mark in passage.highlights:
+            assert mark.text == text[mark.start : mark.end]
+            assert citation.start <= mark.start < mark.end <= citation.end
+    scores = [passage.score for passage in answer.passages]
+    assert scores == sorted(scores, reverse=True)
+
+
+@given(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=300).filter(str.strip),
+    st.text(min_size=1, max_size=60),
+    st.sampled_from(["hybrid", "dense", "bm25"]),
+)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+def test_every_reply_is_verbatim_whatever_the_text_and_the_question(
+    make_library: Make, text: str, question: str, mode: Mode
+) -> None:
+    library = make_library()
+    library.builder.put(from_text(text, title="Any", id="any"))
+    assert_verbatim(library.answerer.ask(f"{question} {text[:20]}", mode=mode), text)
+    library.close()
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "bm25"])
+def test_the_retrieval_asked_for_is_the_one_done(library: Library, seed: Document, mode: Mode) -> None:
+    answer = library.answerer.ask("Who would monitor the ceasefire?", mode=mode)
+    assert answer.retrieval == mode
+    assert_verbatim(answer, seed.text)
+    assert mode == "dense" or "ceasefire monitoring" in answer.passages[0].highlights[0].text
+    scores = answer.passages[0].scores
+    assert (scores.dense is None, scores.bm25 is None) == (mode == "bm25", mode == "dense")
+
+
+def test_without_a_model_bm25_answers_and_the_reply_says_so(make_library: Make, seed: Document) -> None:
+    library = make_library(embedder=None)
+    library.builder.put(seed)
+    for mode in ("hybrid", "dense", "bm25"):
+        answer = library.answerer.ask("Who would monitor the ceasefire?", mode=mode)  # type: ignore[arg-type]
+        assert answer.retrieval == "bm25"
+        assert "ceasefire monitoring" in answer.passages[0].text
+
+
+def test_only_the_documents_asked_for_are_searched(library: Library, seed: Document) -> None:
+    library.builder.put(from_text("Birds cease to sing before the fire of noon.", title="Birds", id="birds"))
+    only = library.answerer.ask("Who would monitor the ceasefire?", document_ids=["birds"])
+    assert {passage.citation.document_id for passage in only.passages} == {"birds"}
+    assert library.answerer.ask("ceasefire", document_ids=[]).passages == []
+
+
+def test_how_many_passages_are_asked_for_changes_neither_order_nor_confidence(library: Library) -> None:
+    one, six = (library.answerer.ask("What did Merz say?", top_k) for top_k in (1, 6))
+    assert one.passages == six.passages[:1]
+    assert one.confidence == six.confidence
+
+
+def test_a_question_without_content_finds_nothing_by_keyword_and_is_not_answerable(library: Library) -> None:
+    answer = library.answerer.ask("Who is it?", mode="bm25")
+    assert (answer.answerable, answer.confidence, answer.passages) == (False, 0.0, [])
+
+
+def test_an_empty_library_gives_no_answer_and_no_error(make_library: Make) -> None:
+    assert make_library().answerer.ask("Anything?").passages == []
+
+
+@pytest.mark.parametrize(
+    ("question", "history", "expected"),
+    [
+        ("And Germany?", ["Which countries would deploy forces?"], "Which countries would deploy forces? And Germany?"),
+        ("Why?", ["Why was it hard?", "Who led the talks?"], "Who led the talks? Why?"),
+        ("What did he say about it?", ["Who is Merz?"], "Who is Merz? What did he say about it?"),
+        ("Where were the peace talks held in December?", ["Who is Merz?"], "Where were the peace talks held in December?"),
+        ("And Germany?", [], "And Germany?"),
+    ],
+)
+def test_a_question_that_leans_on_the_last_one_takes_it_along(question: str, history: list[str], expected: str) -> None:
+    assert effective_question(question, history) == expected
+
+
+def test_a_question_with_content_of_its_own_does_not_lean() -> None:
+    assert not leans("Who would monitor the ceasefire?")
+
+
+def test_confidence_rises_when_the_question_is_answered(library: Library) -> None:
+    searched = {
+        question: library.answerer.search(question, 5, mode="bm25")
+        for question in ("Who would monitor the ceasefire?", "Which vitamins are good for the skin and the heart?")
+    }
+    high, low = (confidence(results)[0] for results in searched.values())
+    assert 0 <= low < high <= 1
+    for results in searched.values():
+        assert set(features(results)) >= set(FEATURES["hybrid"])
+
+
+def test_names_that_the_passage_does_not_hold_count_against_it(library: Library) -> None:
+    known, unknown = (
+        features(library.answerer.search(f"What did Chancellor {name} say?", 5))["names"] for name in ("Merz", "Scholz")
+    )
+    assert known == 1.0
+    assert unknown < 1.0

@@ -1,0 +1,156 @@
+"""The one truth, and the engine that is derived from it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from index.build import catch_up
+from index.catalogue import Catalogue
+from index.errors import IndexLocked, IndexMismatch, StorageError
+from index.load import from_text
+from index.local import LocalEngine
+from index.types import Document
+from qa.wire import Library, open_library, reindex
+from tests.conftest import HashEmbedder
+
+Make = Callable[..., Library]
+
+
+def ids(library: Library, question: str) -> list[str]:
+    return [passage.citation.document_id for passage in library.answerer.ask(question).passages]
+
+
+def test_a_document_comes_back_as_it_went_in(library: Library, seed: Document) -> None:
+    assert library.catalogue.document(seed.id) == seed
+    stored = library.catalogue.passages_of(seed.id)
+    assert all(one.passage.text == seed.text[one.passage.start : one.passage.end] for one in stored)
+    assert all(one.vectors and len(one.vectors.sentences) == len(one.passage.sentences) for one in stored)
+    assert library.catalogue.summary(seed.id) == library.catalogue.summaries()[0]
+
+
+def test_a_passage_that_is_no_slice_is_never_stored(library: Library, seed: Document) -> None:
+    other = from_text("Other text.", title="t", id=seed.id)
+    before = library.catalogue.generation()
+    with pytest.raises(ValueError, match="not a slice"):
+        library.catalogue.put(other, [one.passage for one in library.catalogue.passages_of(seed.id)], None)
+    assert library.catalogue.generation() == before
+    assert library.catalogue.document(seed.id) == seed
+
+
+def test_every_write_raises_the_generation_and_the_same_document_is_no_write(make_library: Make) -> None:
+    library = make_library()
+    document = from_text("Alpha beta gamma.", title="One", id="one")
+    assert library.builder.put(document).state == "added"
+    assert library.builder.put(document).state == "unchanged"
+    assert library.catalogue.generation() == 1
+    assert library.builder.put(from_text("Delta.", title="One", id="one")).state == "replaced"
+    assert (library.catalogue.remove("one"), library.catalogue.remove("one")) == (True, False)
+    assert library.catalogue.generation() == 3
+    assert library.catalogue.counts() == (0, 0, 0)
+
+
+def test_an_engine_catches_up_from_the_log_of_changes(make_library: Make) -> None:
+    library, late = make_library(), LocalEngine()
+    for name in ("one", "two", "three"):
+        library.builder.put(from_text(f"Word{name} and more.", title=name, id=name))
+    catch_up(library.catalogue, late)
+    library.catalogue.remove("two")
+    library.builder.put(from_text("Changed text.", title="one", id="one"))
+    catch_up(library.catalogue, late)
+    fresh = LocalEngine()
+    catch_up(library.catalogue, fresh)
+    for word in ("wordon", "wordtwo", "wordthre", "chang"):
+        assert late.sparse({word: 1.0}, 9) == fresh.sparse({word: 1.0}, 9)
+    assert late.generation == fresh.generation == library.catalogue.generation() == 5
+
+
+def test_another_process_sees_a_change_without_reopening(make_library: Make, library: Library, seed: Document) -> None:
+    assert ids(library, "ceasefire")[:1] == [seed.id]
+    other = make_library()  # the same folder, opened again
+    other.builder.put(from_text("Pelicans eat fish near the harbour.", title="Birds", id="birds"))
+    assert ids(library, "What do pelicans eat?")[:1] == ["birds"]
+    other.catalogue.remove(seed.id)
+    assert seed.id not in ids(library, "Who would monitor the ceasefire?")
+
+
+def test_nothing_is_embedded_again_on_reopening(make_library: Make, library: Library) -> None:
+    class Counting(HashEmbedder):
+        texts = 0
+
+        def passages(self, texts):  # type: ignore[no-untyped-def]
+            self.texts += len(texts)
+            return super().passages(texts)
+
+    counting = Counting()
+    again = make_library(counting)
+    answer = again.answerer.ask("Who would monitor the ceasefire?")
+    assert (answer.retrieval, counting.texts, again.catalogue.is_new) == ("hybrid", 0, False)
+    assert answer.passages == library.answerer.ask("Who would monitor the ceasefire?").passages
+
+
+def test_documents_added_without_a_model_are_found_by_words_then_by_meaning(make_library: Make, seed: Document) -> None:
+    library = make_library(embedder=None)
+    assert not library.builder.put(seed).embedded
+    assert library.answerer.ask("Who would monitor the ceasefire?").retrieval == "bm25"
+    library.model.embedder = HashEmbedder()
+    assert library.builder.embed_pending(HashEmbedder()) == 1
+    answer = library.answerer.ask("Who would monitor the ceasefire?")
+    assert answer.retrieval == "hybrid"
+    assert answer.passages[0].scores.dense is not None
+    assert library.catalogue.counts()[2] == 0
+
+
+def test_other_chunking_is_refused_and_reindex_mends_it(make_library: Make, seed: Document, tmp_path: Path) -> None:
+    first = make_library(passage_pieces=160)
+    first.builder.put(seed)
+    before = first.catalogue.counts()[1]
+    with pytest.raises(IndexMismatch, match="chunking") as raised:
+        make_library(passage_pieces=64)
+    assert "qa reindex" in raised.value.hint
+    settings = first.settings.model_copy(update={"passage_pieces": 64})
+    library = open_library(settings, remake=True)
+    assert [report.document_id for report in reindex(library)] == [seed.id]
+    library.close()
+    assert make_library(passage_pieces=64).catalogue.counts()[1] > before
+
+
+def test_half_a_reindex_is_never_searched(make_library: Make, seed: Document) -> None:
+    first = make_library(passage_pieces=160)
+    first.builder.put(seed)
+    library = open_library(first.settings.model_copy(update={"passage_pieces": 64}), remake=True)
+    next(reindex(library))  # interrupted before its end
+    library.close()
+    for pieces in (64, 160):
+        with pytest.raises(IndexMismatch, match="interrupted"):
+            make_library(passage_pieces=pieces)
+
+
+def test_a_folder_that_cannot_be_made_is_a_clear_error() -> None:
+    with pytest.raises(StorageError, match="cannot be made") as raised:
+        Catalogue(Path("/proc/none/data"), {})
+    assert "QA_DATA" in raised.value.hint
+
+
+def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "catalogue.sqlite3").write_bytes(b"not a database at all, " * 50)
+    with pytest.raises(StorageError, match="damaged"):
+        Catalogue(tmp_path, {})
+
+
+def test_a_second_writer_waits_and_then_is_told(make_library: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = make_library()
+    library.builder.put(from_text("Alpha.", title="One", id="one"))
+    with sqlite3.connect(library.catalogue.path, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        library.catalogue._database.dispose()
+        monkeypatch.setattr("index.catalogue.BUSY_MS", 50)
+        with pytest.raises(IndexLocked, match="another process"):
+            library.catalogue.remove("one")
+        assert ids(library, "alpha") == ["one"]  # readers are not held up
+        other.execute("ROLLBACK")
+    other.close()
+    assert library.catalogue.remove("one")

@@ -1,0 +1,127 @@
+"""Loading: text as it is, Markdown as it is read, and clear refusals."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from index.errors import DocumentError
+from index.load import find_files, from_text, load_file
+from tests.conftest import ROOT, SEED
+
+
+def test_the_seed_is_byte_for_byte_the_given_one_and_its_title_is_its_first_line() -> None:
+    digest = hashlib.sha256(SEED.read_bytes()).hexdigest()
+    assert digest == "0637be65c87be924378bcf59102e755f5f22029d0367b063b7d8b6fdf352fabb"
+    document = load_file(SEED)
+    assert document.title == document.text.splitlines()[0]
+    assert document.text == SEED.read_text(encoding="utf-8")
+    assert document.sha256 == digest
+    header, *rows = [line.split("\t") for line in (ROOT / "seeds" / "MANIFEST.tsv").read_text().splitlines()]
+    assert header == ["file", "title", "sha256", "source"]
+    assert [row[:3] for row in rows] == [[SEED.name, document.title, digest]]
+    assert list(find_files([ROOT / "seeds"])) == [SEED]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_unicode_text_is_read_with_its_line_ends(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes("Ein Titel\r\nGrüße, 世界.\r\n".encode(encoding))
+    assert load_file(file).text == "Ein Titel\r\nGrüße, 世界.\r\n"
+    assert load_file(file).title == "Ein Titel"
+
+
+def test_a_first_line_that_is_a_sentence_is_no_title(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("This is prose.\nAnd more of it.")
+    assert load_file(file).title == "notes"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "holds no text"),
+        (b" \n\t", "holds no text"),
+        ("Grüße".encode("latin-1"), "not UTF-8"),
+        (b"%PDF-1.4\n\x00\xff\xfe", "binary file"),
+        (b"text\0text", "binary file"),
+    ],
+)
+def test_what_is_not_text_is_refused_by_name_with_a_hint(tmp_path: Path, content: bytes, words: str) -> None:
+    file = tmp_path / "bad.txt"
+    file.write_bytes(content)
+    with pytest.raises(DocumentError, match=words) as raised:
+        load_file(file)
+    assert "bad" in raised.value.message
+    assert raised.value.hint
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DocumentError, match="does not exist"):
+        list(find_files([tmp_path / "none.txt"]))
+
+
+def test_folders_are_searched_for_text_and_markdown_only(tmp_path: Path) -> None:
+    for name in ("b.md", "a.txt", "c.tsv", ".hidden.txt", "sub/d.markdown", ".git/e.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert [path.relative_to(tmp_path).as_posix() for path in find_files([tmp_path])] == ["a.txt", "b.md", "sub/d.markdown"]
+
+
+MARKDOWN = """\
+---
+title: The *manual*
+---
+# Heading one
+
+Some **bold** and [a link](https://example.org), `code
+spans`, &amp; entities.
+Second line ![alt text](picture.png).
+
+- first
+- second
+  1. nested
+
+| Name | Size |
+|------|------|
+| a    | 1    |
+
+```python
+x = "**not bold**"
+```
+
+<p>Raw <b>markup</b><script>alert(1)</script></p>
+
+Setext heading
+--------------
+Last line.
+"""
+
+
+def test_markdown_is_read_without_markup_and_line_for_line(tmp_path: Path) -> None:
+    file = tmp_path / "manual.md"
+    file.write_text(MARKDOWN)
+    document = load_file(file)
+    assert document.title == "The *manual*"
+    source, read = MARKDOWN.splitlines(), document.text.splitlines()
+    for words in ("Heading one", "Second line alt text.", "- first", "  1. nested", "Last line.", "a | 1", "Raw markup"):
+        line = read.index(words)
+        assert words.split()[-1].strip(".") in source[line]
+    assert read[MARKDOWN.splitlines().index('x = "**not bold**"')] == 'x = "**not bold**"'
+    assert "Some bold and a link, code spans, & entities." in document.text.replace("\n", " ")
+    assert "alert" not in document.text
+    assert [document.text[heading.start : heading.end] for heading in document.headings] == ["Heading one", "Setext heading"]
+
+
+def test_an_id_survives_an_edit_of_the_same_source_and_the_text_is_what_is_hashed() -> None:
+    one, two = (from_text(text, title="t", source="a.txt") for text in ("before", "after"))
+    assert one.id == two.id
+    assert one.sha256 == hashlib.sha256(b"before").hexdigest() != two.sha256
+
+
+@pytest.mark.parametrize("text", ["half \ud800 pair", "nul \0"])
+def test_text_that_cannot_be_stored_is_refused(text: str) -> None:
+    with pytest.raises(DocumentError, match="not text"):
+        from_text(text, title="t")

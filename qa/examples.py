@@ -24,5 +24,26 @@ QUESTIONS: dict[str, Any] = {
         "value": {"question": "What is the capital of Australia?"},
     },
 }
-ANSWER: dict[str, Any] = json.loads(Path(__file__).with_name("example_answer.json").read_text(encoding="utf-8"))
+_FILE = Path(__file__).with_name("example_answer.json")
+ANSWER: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
 """What the seed document answers to the first of them."""
+
+
+def answered() -> dict[str, Any]:
+    """What the seed document really answers to the first question, by the real model."""
+    from dataclasses import asdict
+    from tempfile import TemporaryDirectory
+
+    from qa.config import settings
+    from qa.wire import index_seeds, open_library
+
+    with TemporaryDirectory() as data:
+        library = open_library(settings(data=Path(data)), make=True, load_when_needed=True)
+        index_seeds(library)
+        answer = library.answerer.ask(**QUESTIONS["plain"]["value"])
+        library.close()
+    return asdict(answer)
+
+
+if __name__ == "__main__":
+    _FILE.write_text(json.dumps(answered(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -26,6 +26,7 @@ _HINTS = {
     "missing": "Add it; /docs shows an example.",
     "json_invalid": "Send well-formed JSON in UTF-8.",
     "string_type": "Send text.",
+    "string_unicode": "Send well-formed Unicode.",
 }
 _DOCS = "See /docs for what is accepted."
 
@@ -69,7 +70,8 @@ def _place(location: Sequence[object]) -> str:
 def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
-    return reply(status, status.name.lower(), str(error.detail), _DOCS)
+    code = "content_too_large" if status == 413 else status.name.lower()  # Python renamed this one in 3.13
+    return reply(status, code, str(error.detail), _DOCS)
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -18,8 +18,8 @@ TOP_K = 100
 
 
 def _well_formed(text: str) -> str:
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("holds characters that are not text (NUL or half of a surrogate pair)")
+    if "\0" in text:
+        raise ValueError("holds a NUL character, which is not text")
     return text
 
 

@@ -37,7 +37,7 @@ async function send(question) {
   const turn = begin(question);
   form.setAttribute("aria-busy", "true");
   try {
-    const answer = await api.ask(question, asked);
+    const answer = await api.ask(question, asked.slice(-20));
     asked.push(question);
     recalled = asked.length;
     show(turn, answer);

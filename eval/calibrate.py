@@ -1,8 +1,9 @@
 """Fit confidence: `python -m eval.calibrate [--write]`, over the public sets in QA_DATASETS.
 
-Libraries of every size that people have are made from them: each article of squad_a by itself, all of squad_a, and
-nq_mini. Each is asked its own questions (answerable), those written to fool about it or left without an answer
-(near), and questions of another library (off). Fitted on one set, checked on the other; then fitted on both.
+Libraries of every size that people have are made from them: half of the paragraphs of each article of squad_a, all
+of squad_a, and all of nq_mini. Each is asked questions whose passage it holds (answerable), questions whose passage
+was left out (missing), questions written to fool (fool), and questions about something else (off).
+Fitted on one set, checked on the other; then fitted on both.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import json
 import os
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +28,12 @@ from index.load import from_text
 from index.search import Mode
 from qa.confidence import FEATURES, PARAMETERS, Parameters, features
 from qa.config import settings
-from qa.wire import Library, open_library
+from qa.wire import open_library
 
-_SHARE = {"answerable": 0.5, "near": 0.25, "off": 0.25}
+_SHARE = {"answerable": 0.5, "missing": 0.2, "fool": 0.1, "off": 0.2}
 """How much each kind weighs, whatever its number."""
+_PER_ARTICLE, _PER_SET = 60, 500
+"""Questions of each kind asked of a library, at most."""
 _KEPT = 0.97
 """Share of the answerable questions that the threshold keeps."""
 
@@ -57,7 +61,9 @@ def main() -> None:
             _report(f"{mode}, fitted on {fit_on}, asked of {check_on}", parameters, chosen, check_on)
         fitted[mode] = fit(mode, chosen)
         _report(f"{mode}, fitted on both", fitted[mode], chosen, "")
-    text = json.dumps({"fitted_on": "squad_a and nq_mini by python -m eval.calibrate", "modes": fitted}, indent=1)
+    text = json.dumps(
+        {"fitted_on": "squad_a and nq_mini, by python -m eval.calibrate --write", "modes": fitted}, indent=1
+    )
     if write:
         PARAMETERS.write_text(text + "\n")
     else:
@@ -67,7 +73,7 @@ def main() -> None:
 def fit(mode: Mode, examples: Sequence[Example]) -> Parameters:
     """Logistic regression with little regularisation; the threshold keeps `_KEPT` of the answerable."""
     names = FEATURES[mode]
-    counts = {kind: sum(one.kind == kind for one in examples) for kind in _SHARE}
+    counts = Counter(one.kind for one in examples)
     weights = [_SHARE[one.kind] / counts[one.kind] * len(examples) for one in examples]
     model = LogisticRegression(C=10.0, max_iter=5000)
     model.fit(_matrix(examples, names), [one.kind == "answerable" for one in examples], sample_weight=weights)
@@ -94,8 +100,10 @@ def _probabilities(parameters: Parameters, examples: Sequence[Example]) -> NDArr
 
 def _report(title: str, parameters: Parameters, examples: Sequence[Example], set_name: str) -> None:
     shown = []
-    for kind in ("near", "off"):
+    for kind in ("missing", "fool", "off"):
         chosen = [one for one in examples if one.kind in ("answerable", kind) and one.set_name.startswith(set_name)]
+        if all(one.kind == "answerable" for one in chosen):
+            continue
         probabilities = _probabilities(parameters, chosen).tolist()
         shown.append(f"{kind} {auroc([one.kind == 'answerable' for one in chosen], probabilities):.3f}")
     kept = [one for one in examples if one.kind == "answerable" and one.set_name.startswith(set_name)]
@@ -104,50 +112,69 @@ def _report(title: str, parameters: Parameters, examples: Sequence[Example], set
 
 
 def _examples(folder: Path) -> Iterator[tuple[Mode, Example]]:
-    chance = random.Random(0)  # noqa: S311
-    squad, nq = (_read(folder / name) for name in ("squad_a", "nq_mini"))
+    chance = random.Random(0)
+    squad, nq = _read(folder / "squad_a"), _read(folder / "nq_mini")
     articles: dict[str, list[_Row]] = {}
-    for row in squad["corpus"]:
-        articles.setdefault(str(row["title"]), []).append(row)
+    for row in squad.corpus:
+        articles.setdefault(row["title"], []).append(row)
     for corpus in articles.values():
-        inside = {row["_id"] for row in corpus}
-        own = [row for row in squad["queries"] if squad["gold"][str(row["_id"])] in inside]
-        near = [row for row in squad["unanswerable"] if row["about"] in inside]
-        yield from _asked("squad_a", corpus, own, near, chance.sample(nq["queries"], 40))
-    yield from _asked("squad_a", squad["corpus"], chance.sample(squad["queries"], 600), chance.sample(squad["unanswerable"], 600), chance.sample(nq["queries"], 300))
-    yield from _asked("nq_mini", nq["corpus"], nq["queries"], nq["unanswerable"], chance.sample(squad["queries"], 700))
+        chance.shuffle(corpus)
+        kept, left_out = corpus[: len(corpus) // 2], corpus[len(corpus) // 2 :]
+        asked = {
+            "answerable": squad.about(kept, squad.queries),
+            "missing": squad.about(left_out, squad.queries),
+            "fool": squad.about(kept, squad.unanswerable),
+            "off": nq.queries,
+        }
+        yield from _asked("squad_a", kept, {kind: _some(chance, rows, _PER_ARTICLE) for kind, rows in asked.items()})
+    for name, own, other in (("squad_a", squad, nq), ("nq_mini", nq, squad)):
+        asked = {"answerable": own.queries, "fool": own.unanswerable, "off": other.queries}
+        yield from _asked(name, own.corpus, {kind: _some(chance, rows, _PER_SET) for kind, rows in asked.items()})
 
 
-_Row = dict[str, object]
+_Row = dict[str, str]
 
 
-def _read(folder: Path) -> dict[str, list[_Row]]:
-    found = {
-        name: [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+def _some(chance: random.Random, rows: Sequence[_Row], count: int) -> list[_Row]:
+    return chance.sample(rows, min(count, len(rows)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """One of the public sets; every question knows the passage that it is about."""
+
+    corpus: list[_Row]
+    queries: list[_Row]
+    unanswerable: list[_Row]
+
+    def about(self, passages: Sequence[_Row], questions: Sequence[_Row]) -> list[_Row]:
+        inside = {passage["_id"] for passage in passages}
+        return [question for question in questions if question["about"] in inside]
+
+
+def _read(folder: Path) -> _Set:
+    corpus, queries, unanswerable = (
+        [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
         for name in ("corpus", "queries", "unanswerable")
-    }
-    gold = [line.split("\t") for line in (folder / "qrels" / "test.tsv").read_text().splitlines()[1:]]
-    return found | {"gold": {query: document for query, document, _ in gold}}  # type: ignore[dict-item]
+    )
+    rows = [line.split("\t") for line in (folder / "qrels" / "test.tsv").read_text().splitlines()[1:]]
+    gold = {query: passage for query, passage, _ in rows}
+    return _Set(corpus, [row | {"about": gold[row["_id"]]} for row in queries if row["_id"] in gold], unanswerable)
 
 
 def _asked(
-    set_name: str, corpus: Sequence[_Row], own: Sequence[_Row], near: Sequence[_Row], off: Sequence[_Row]
+    set_name: str, corpus: Sequence[_Row], asked: Mapping[str, Sequence[_Row]]
 ) -> Iterator[tuple[Mode, Example]]:
     with tempfile.TemporaryDirectory(prefix="qa-calibrate-") as data:
-        library = _library(corpus, Path(data))
-        for kind, rows in (("answerable", own), ("near", near), ("off", off)):
+        library = open_library(settings(data=Path(data)), make=True, load_when_needed=True)
+        for row in corpus:
+            library.builder.put(from_text(row["text"], title=row["title"], id=row["_id"]))
+        for kind, rows in asked.items():
             for row in rows:
                 for mode in MODES:
-                    results = library.answerer.search(str(row["text"]), 5, mode=mode)
+                    results = library.answerer.search(row["text"], 5, mode=mode)
                     yield results.mode, Example(set_name, kind, features(results))
         library.close()
-
-
-def _library(corpus: Sequence[_Row], data: Path) -> Library:
-    library = open_library(settings(data=data), make=True, load_when_needed=True)
-    for row in corpus:
-        library.builder.put(from_text(str(row["text"]), title=str(row["title"]), id=str(row["_id"])))
-    return library
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from qa.config import resource, settings
 
 
 def run(folder: Path | None, questions: Path | None, as_json: bool) -> None:
-    """Print the tables, or JSON. Raises DocumentError for a set or folder that does not fit, ModelError without model."""
+    """Print the tables, or JSON. Raises DocumentError for a set or folder that does not fit, ModelError."""
     asked = load(questions or SETS / "seeds.jsonl")
     folder = folder or resource("seeds")
     if not folder.is_dir():
@@ -28,7 +28,7 @@ def run(folder: Path | None, questions: Path | None, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({result.mode: summary(result) for result in results}, indent=2))
         return
-    console = Console(width=max(Console().width, 110))
+    console = Console(width=max(Console().width, 125))
     answerable = sum(bool(question.gold) for question in asked)
     console.print(f"{answerable} answerable questions, {len(asked) - answerable} that the documents do not answer\n")
     console.print(overall(results))

@@ -22,9 +22,7 @@ def holds(span: Span, gold: Gold) -> bool:
     return 2 * shared >= gold.end - gold.start
 
 
-def retrieval(
-    relevant: Mapping[str, Collection[str]], ranked: Mapping[str, Sequence[str]]
-) -> dict[str, float]:
+def retrieval(relevant: Mapping[str, Collection[str]], ranked: Mapping[str, Sequence[str]]) -> dict[str, float]:
     """Mean over questions. `relevant` and `ranked` map a question's id to passage ids, the latter best first.
 
     A question has one answer, which may stand in several passages: the first of them found stands for all.

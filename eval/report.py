@@ -8,6 +8,7 @@ from rich.table import Table
 
 from eval.metrics import RETRIEVAL
 from eval.run import Result
+from index.search import Mode
 
 
 def summary(result: Result) -> dict[str, float]:
@@ -33,7 +34,7 @@ def by_kind(results: Sequence[Result]) -> Table:
     return _table("R@1", rows, title="By kind of question")
 
 
-def _table(first: str, rows: Mapping[str, Mapping[str, float]], title: str) -> Table:
+def _table(first: str, rows: Mapping[Mode, Mapping[str, float]], title: str) -> Table:
     columns = list(next(iter(rows.values())))
     table = Table(first, title=title, title_justify="left", box=None)
     for column in columns:
@@ -44,7 +45,7 @@ def _table(first: str, rows: Mapping[str, Mapping[str, float]], title: str) -> T
 
 
 LEGEND = f"""\
-{", ".join(RETRIEVAL)} by ir-measures (RR: its mean is MRR). A passage is relevant if it holds half of a gold span or more;
-a question has one answer, and the first relevant passage stands for it.
-marked: is the answer in the marked sentence of the first relevant passage? (no such passage in ten: no)
-AUROC: how well confidence tells answerable questions from all others, from near-misses on the topic, from other topics."""
+{", ".join(RETRIEVAL)} by ir-measures (the mean of RR is MRR).
+A passage is relevant if it holds at least half of a gold span; the first relevant one stands for the answer.
+marked: is the answer in the marked sentence of that passage? (none among the first ten: no)
+AUROC: does confidence tell answerable questions from the others: all, near-misses on the topic, other topics?"""

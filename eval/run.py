@@ -66,10 +66,12 @@ def evaluate(
     asked = zip(questions, answers, strict=True)
     ranked = {question.id: [_id(passage) for passage in answer.passages] for question, answer in asked}
     return Result(
-        mode,
-        retrieval(relevant, {key: ids for key, ids in ranked.items() if key in relevant}),
-        sum(marks) / len(marks),
-        *(_auroc(questions, answers, kinds) for kinds in ({"near", "off"}, {"near"}, {"off"})),
+        mode=mode,
+        retrieval=retrieval(relevant, {key: ids for key, ids in ranked.items() if key in relevant}),
+        marked=sum(marks) / len(marks),
+        auroc=_auroc(questions, answers, {"near", "off"}),
+        auroc_near=_auroc(questions, answers, {"near"}),
+        auroc_off=_auroc(questions, answers, {"off"}),
         first_by_kind=_first_by_kind(questions, relevant, ranked),
         answers=answers,
     )

@@ -111,9 +111,7 @@ def _report(document: Document, state: State, passages: Sequence[StoredPassage])
     )
 
 
-def embed(
-    passages: Sequence[Passage], embedder: Embedder, progress: Progress | None = None
-) -> list[PassageVectors]:
+def embed(passages: Sequence[Passage], embedder: Embedder, progress: Progress | None = None) -> list[PassageVectors]:
     """Vectors of passages, title and heading in front, and of each of their sentences as it stands."""
     texts = [f"{passage.context}\n{passage.text}".lstrip("\n") for passage in passages]
     for passage in passages:

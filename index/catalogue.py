@@ -21,6 +21,7 @@ from index.errors import IndexLocked, IndexMismatch, StorageError
 from index.schema import DocumentSummary, StoredPassage
 from index.types import Document, Passage, PassageVectors
 
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A document that changed; no passages when it was removed."""
@@ -93,7 +94,9 @@ class Catalogue:
 
     def summaries(self, limit: int | None = None, offset: int = 0) -> list[DocumentSummary]:
         """Documents in the order of their titles."""
-        query = tables.summary_rows().order_by(tables.documents.c.title, tables.documents.c.id).limit(limit).offset(offset)
+        query = (
+            tables.summary_rows().order_by(tables.documents.c.title, tables.documents.c.id).limit(limit).offset(offset)
+        )
         with self._read() as connection:
             return [tables.to_summary(row) for row in connection.execute(query)]
 
@@ -126,7 +129,11 @@ class Catalogue:
 
     def passages_of(self, document_id: str) -> list[StoredPassage]:
         """A document's passages in reading order."""
-        query = tables.passage_rows().where(tables.passages.c.document_id == document_id).order_by(tables.passages.c.ordinal)
+        query = (
+            tables.passage_rows()
+            .where(tables.passages.c.document_id == document_id)
+            .order_by(tables.passages.c.ordinal)
+        )
         with self._read() as connection:
             return [tables.to_passage(row) for row in connection.execute(query)]
 
@@ -150,9 +157,7 @@ class Catalogue:
 
     # Writing
 
-    def put(
-        self, document: Document, passages: Sequence[Passage], vectors: Sequence[PassageVectors] | None
-    ) -> int:
+    def put(self, document: Document, passages: Sequence[Passage], vectors: Sequence[PassageVectors] | None) -> int:
         """Add a document or replace the one of the same id; returns the new generation.
 
         Every passage must be a slice of the document; a passage that is not is a bug and raises ValueError.
@@ -224,7 +229,7 @@ BUSY_MS = 10_000
 _CHOOSE = "Choose a folder that can be written: QA_DATA=/path qa …"
 
 
-def _configure(connection: Any, _: object) -> None:  # noqa: ANN401  a DBAPI connection
+def _configure(connection: Any, _: object) -> None:
     connection.isolation_level = None  # SQLAlchemy begins transactions itself, see _begin
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
         connection.execute(f"PRAGMA {pragma}").close()

@@ -49,7 +49,7 @@ class _Unit:
     paragraph: int
 
 
-def chunk(document: Document, pieces: WordPieces, options: Chunking = Chunking()) -> list[Passage]:  # noqa: B008
+def chunk(document: Document, pieces: WordPieces, options: Chunking = Chunking()) -> list[Passage]:
     """Cut a document into passages.
 
     A section under a heading starts a new passage. A paragraph stays whole where it fits, and no sentence is
@@ -111,10 +111,10 @@ def _trail(text: str, headings: Sequence[Heading], title: str) -> str:
 
 def _paragraphs(text: str, body: Span) -> Iterator[Span]:
     """Blocks of lines that belong together, by blank lines, list items, and lines ended before the margin."""
-    lines, start = [], body.start
-    for line in text[body.start : body.end].splitlines(keepends=True):
-        lines.append(trimmed(text, start, start + len(line)))
-        start += len(line)
+    lines, start = list[Span](), body.start
+    for row in text[body.start : body.end].splitlines(keepends=True):
+        lines.append(trimmed(text, start, start + len(row)))
+        start += len(row)
     width = max((end - start for start, end in lines), default=0)
     block: Span | None = None
     for line in lines:
@@ -188,9 +188,7 @@ def _pack(units: Sequence[_Unit], limit: int, overlap: int) -> Iterator[list[_Un
     group, total = list[_Unit](), 0
     for unit in units:
         begins = bool(group) and unit.paragraph != group[-1].paragraph
-        if total + unit.pieces > limit or (
-            begins and total + whole[unit.paragraph] > limit and total >= limit // 3
-        ):
+        if total + unit.pieces > limit or (begins and total + whole[unit.paragraph] > limit and total >= limit // 3):
             if group:
                 yield group
             group = [] if begins else _tail(group, min(overlap, limit - unit.pieces))

@@ -92,11 +92,11 @@ def load(model: str = DEFAULT_MODEL) -> SentenceTransformerEmbedder:
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar
 
-        disable_progress_bar()
+        disable_progress_bar()  # type: ignore[no-untyped-call]
         logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
         loaded = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
         return SentenceTransformerEmbedder(loaded.eval(), model)
-    except Exception as error:  # noqa: BLE001  whatever a broken model folder makes the library raise
+    except Exception as error:
         raise ModelError(f"the model {model} cannot be loaded: {error}", "Check QA_MODEL.") from error
     finally:
         if collecting:

@@ -62,7 +62,9 @@ class LexicalIndex:
         frequencies = np.bincount(terms, minlength=len(self._vocabulary))
         self._starts = np.concatenate([[0], np.cumsum(frequencies)])
         self._rows = rows[order]
-        known = {term: int(frequencies[number]) for term, number in list(self._vocabulary.items()) if frequencies[number]}
+        known = {
+            term: int(frequencies[number]) for term, number in list(self._vocabulary.items()) if frequencies[number]
+        }
         self._statistics = statistics = _Statistics(known, lengths)
         k1, b = statistics.k1, statistics.b
         norm = k1 * (1 - b + b * lengths / statistics.avgdl)

@@ -57,7 +57,9 @@ class LocalEngine:
         embedded = [(staged, vectors) for staged, vectors in self._staged.values() if staged and vectors is not None]
         return _State(
             generation,
-            self._state.lexical.changed(self._staged, {one.id: terms(f"{one.context}\n{one.text}") for one in passages}),
+            self._state.lexical.changed(
+                self._staged, {one.id: terms(f"{one.context}\n{one.text}") for one in passages}
+            ),
             self._state.vectors.changed(
                 self._staged,
                 [passage.id for staged, _ in embedded for passage in staged],

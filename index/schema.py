@@ -15,7 +15,9 @@ from index.types import Document, Heading, Passage, PassageVectors, Span
 FORMAT = 1
 
 schema = sa.MetaData()
-meta = sa.Table("meta", schema, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False))
+meta = sa.Table(
+    "meta", schema, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False)
+)
 documents = sa.Table(
     "documents",
     schema,

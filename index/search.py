@@ -80,7 +80,7 @@ class Results:
 class Searcher:
     """Searches a catalogue through an engine, which it brings up to date first."""
 
-    def __init__(self, catalogue: Catalogue, engine: Engine, ranking: Ranking = Ranking()) -> None:  # noqa: B008
+    def __init__(self, catalogue: Catalogue, engine: Engine, ranking: Ranking = Ranking()) -> None:
         self.catalogue = catalogue
         self.engine = engine
         self.ranking = ranking
@@ -178,4 +178,3 @@ def _bm25(bag: Mapping[str, int], weights: Mapping[str, float], average: float) 
     length = sum(bag.values())
     norm = 1.5 * (0.25 + 0.75 * length / average) if average else 1.0
     return math.fsum(weight * bag[term] * _MOST / (bag[term] + norm) for term, weight in weights.items() if term in bag)
-

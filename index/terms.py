@@ -33,9 +33,7 @@ STOP_WORDS = frozenset(
 
 _WORD = regex.compile(r"[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}]|['’.,:/_\-‐‑](?=[\p{L}\p{N}]))*")
 _PART = regex.compile(r"[\p{L}\p{M}\p{N}]+")
-_SPACELESS = regex.compile(
-    r"[\p{Han}\p{Hiragana}\p{Katakana}ー\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]+"
-)
+_SPACELESS = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}ー\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]+")
 _LATIN = regex.compile(r"[\p{Latin}\p{M}]+")
 _POSSESSIVE = regex.compile(r"['’]s?$")
 _MARKS = regex.compile(r"['’.,:/_\-‐‑]")
@@ -64,7 +62,7 @@ def _terms(text: str) -> tuple[str, ...]:
 def _of_word(word: str, shouting: bool) -> list[str]:
     acronym = len(word) > 1 and word.isupper() and not shouting  # "WHO", "IT" in running text are names
     folded = _POSSESSIVE.sub("", word.casefold())
-    parts = [part for part in _PART.findall(folded)]
+    parts: list[str] = _PART.findall(folded)
     if len(parts) == 1:
         return _of_part(parts[0], keep=acronym)
     if all(len(part) == 1 for part in parts) and not _NUMBER.fullmatch(folded):

@@ -32,11 +32,16 @@ class VectorIndex:
         """At most k hits, best first, ties by id."""
         if self._index is None or k < 1:
             return []
-        parameters = None
+        chosen = None
         if where is not None:
-            rows = [row for row, passage_id in enumerate(self.ids) if document_of(passage_id) in where]
-            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(np.array(rows, np.int64)))
+            inside = [row for row, passage_id in enumerate(self.ids) if document_of(passage_id) in where]
+            selector = faiss.IDSelectorBatch(np.array(inside, np.int64))
+            chosen = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # its stub leaves the field out
         query = np.ascontiguousarray(vector, np.float32)[None]
-        scores, rows = self._index.search(query, min(k, len(self.ids)), params=parameters)
-        hits = [Hit(self.ids[row], float(score)) for score, row in zip(scores[0], rows[0], strict=True) if row >= 0]
+        scores, rows = self._index.search(query, min(k, len(self.ids)), params=chosen)
+        hits = [
+            Hit(self.ids[row], float(score))
+            for score, row in zip(scores[0].tolist(), rows[0].tolist(), strict=True)
+            if row >= 0  # FAISS fills up with -1
+        ]
         return sorted(hits, key=lambda hit: (-hit.score, hit.passage_id))

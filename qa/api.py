@@ -152,7 +152,9 @@ def _documents(app: FastAPI, library: Library) -> None:
             return FileResponse(resource("web") / "source.html", 200 if summary else 404, {"Vary": "Accept"})
         return document_info(_found(library, document_id), document_url(document_id))
 
-    @app.get("/documents/{document_id}/text", responses=_NOT_FOUND, tags=["documents"], response_class=PlainTextResponse)
+    @app.get(
+        "/documents/{document_id}/text", responses=_NOT_FOUND, tags=["documents"], response_class=PlainTextResponse
+    )
     def get_text(document_id: str) -> PlainTextResponse:
         """The stored text that every offset counts in."""
         document = library.catalogue.document(document_id)
@@ -255,7 +257,9 @@ class _Guard:
             message = await receive()
             received += len(message.get("body", b""))
             if received > MAX_BODY:
-                raise HTTPException(413, f"the request is larger than {MAX_BODY >> 20} MB; use qa index for large files")
+                raise HTTPException(
+                    413, f"the request is larger than {MAX_BODY >> 20} MB; use qa index for large files"
+                )
             return message
 
         await self._app(scope, guarded_receive, guarded_send)

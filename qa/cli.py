@@ -108,15 +108,17 @@ def index(
             progress.advance(bar)
         reason = library.model.reason if any(not report.embedded for report in reports) else None
     if as_json:
-        _print_json({"documents": reports, "failed": [{"message": e.message, "hint": e.hint} for e in failures]})
+        _print_json({"documents": reports, "failed": [{"message": one.message, "hint": one.hint} for one in failures]})
     else:
-        counts = {state: sum(report.state == state for report in reports) for state in ("added", "replaced", "unchanged")}
+        counts = {
+            state: sum(report.state == state for report in reports) for state in ("added", "replaced", "unchanged")
+        }
         passages = sum(report.passages for report in reports)
         typer.echo(", ".join(f"{count} {state}" for state, count in counts.items()) + f"; {passages} passages")
     if reason:
         typer.secho(f"Searchable by keywords only for now: {reason}", fg="yellow", err=True)
-    for error in failures:
-        typer.secho(f"Not indexed: {error.message}. {error.hint}", fg="red", err=True)
+    for failure in failures:
+        typer.secho(f"Not indexed: {failure.message}. {failure.hint}", fg="red", err=True)
     if failures:
         raise typer.Exit(1)
 
@@ -128,7 +130,7 @@ def remove(
     as_json: Json = False,
 ) -> None:
     """Remove documents and all that was made of them."""
-    removed, missing = [], []
+    removed, missing = list[str](), list[str]()
     with _opened(data) as library:
         by_source = {summary.source: summary.id for summary in library.catalogue.summaries() if summary.source}
         for name in documents:
@@ -219,7 +221,9 @@ def reindex(data: Data = None, model: ModelName = None) -> None:
 @app.command("eval")
 def evaluate(
     folder: Annotated[Path | None, typer.Option(help="Folder with the documents of the set.")] = None,
-    questions: Annotated[Path | None, typer.Option(help="Set of questions, JSON Lines (default: of the seeds).")] = None,
+    questions: Annotated[
+        Path | None, typer.Option(help="Set of questions, JSON Lines (default: of the seeds).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure retrieval, marking and confidence on questions with known answers."""
@@ -228,7 +232,7 @@ def evaluate(
     run(folder, questions, as_json)
 
 
-def _settings(**given: object) -> Any:  # noqa: ANN401  its type would import pydantic for --help
+def _settings(**given: object) -> Any:
     from qa.config import settings
 
     return settings(**given)
@@ -288,18 +292,22 @@ def _print_answer(answer: Answer) -> None:
         console.print("The nearest passages:", style="dim")
     for passage in answer.passages:
         citation = passage.citation
-        lines = f"line {citation.line_start}" if citation.line_start == citation.line_end else (
-            f"lines {citation.line_start}–{citation.line_end}"
+        lines = (
+            f"line {citation.line_start}"
+            if citation.line_start == citation.line_end
+            else (f"lines {citation.line_start}–{citation.line_end}")
         )
         console.print()
-        console.print(Text(f"{passage.rank}. {_plain(citation.title)} · {_plain(citation.source)}, {lines}", style="cyan"))
+        console.print(
+            Text(f"{passage.rank}. {_plain(citation.title)} · {_plain(citation.source)}, {lines}", style="cyan")
+        )
         text = Text(_plain(passage.text))
         for mark in passage.highlights:
             text.stylize("bold reverse", mark.start - citation.start, mark.end - citation.start)
         console.print(text)
 
 
-def _console() -> Any:  # noqa: ANN401  its type would import rich for --help
+def _console() -> Any:
     from rich.console import Console
 
     return Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())

@@ -30,12 +30,8 @@ class Settings(BaseSettings):
         default_factory=lambda: resource("seeds"),
         description="folder indexed by `qa serve` when the data folder is new; empty for none",
     )
-    model: str = Field(
-        DEFAULT_MODEL, description="sentence-transformers model: a name on this machine, or a folder"
-    )
-    passage_pieces: int = Field(
-        160, ge=32, le=480, description="longest passage, in the model's word pieces"
-    )
+    model: str = Field(DEFAULT_MODEL, description="sentence-transformers model: a name on this machine, or a folder")
+    passage_pieces: int = Field(160, ge=32, le=480, description="longest passage, in the model's word pieces")
     overlap_pieces: int = Field(
         0, ge=0, le=240, description="word pieces that neighbouring passages of a long paragraph share"
     )
@@ -60,4 +56,6 @@ def settings(**given: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = f"QA_{first['loc'][0]}".upper()
-        raise QAError(f"{name} is {first['input']!r}: {first['msg'].lower()}", f"Set {name} to another value.") from error
+        raise QAError(
+            f"{name} is {first['input']!r}: {first['msg'].lower()}", f"Set {name} to another value."
+        ) from error

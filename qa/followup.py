@@ -13,7 +13,9 @@ _LEANING = regex.compile(
     r"same|former|latter|such)\b",
     regex.IGNORECASE,
 )
-_CONTINUING = regex.compile(r"\s*(?:and|but|or|so|what about|how about|then|also|why|how so|really)\b", regex.IGNORECASE)
+_CONTINUING = regex.compile(
+    r"\s*(?:and|but|or|so|what about|how about|then|also|why|how so|really)\b", regex.IGNORECASE
+)
 
 
 def effective_question(question: str, history: Sequence[str]) -> str:

@@ -49,7 +49,7 @@ class Model:
         try:
             self.reason = "the documents are being embedded"
             before_use(embedder)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever stops it, BM25 goes on and /health says why
             _log.exception("embedding the documents failed")
             self.state, self.reason = "failed", f"embedding the documents failed: {error}"
         else:

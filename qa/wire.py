@@ -72,4 +72,3 @@ def reindex(library: Library, progress: Callable[[int], None] | None = None) -> 
     """Cut and embed every stored document again with the present settings."""
     with library.catalogue.refitted(fingerprint(library.settings)):
         yield from library.builder.rebuild(progress)
-

@@ -20,13 +20,13 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from index.embed import EstimatedPieces, SentenceTransformerEmbedder
+from index.embed import SentenceTransformerEmbedder
 from index.embed import load as load_model
 from index.load import load_file
 from index.terms import terms
 from index.types import Document, Vector, Vectors
 from qa.api import create_app
-from qa.config import Settings, settings
+from qa.config import settings
 from qa.wire import Library, open_library
 
 ROOT = Path(__file__).parent.parent
@@ -48,7 +48,7 @@ class HashEmbedder:
         for term in terms(text):
             seed = int.from_bytes(hashlib.sha256(term.encode()).digest()[:8], "big")
             total += np.random.default_rng(seed).standard_normal(self.dim)
-        return (total / np.linalg.norm(total)).astype(np.float32)
+        return np.asarray(total / np.linalg.norm(total), np.float32)
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +67,7 @@ def make_library(tmp_path: Path) -> Iterator[Callable[..., Library]]:
     """Opens libraries under the test's own folder, with a hash embedder, another one, or (None) none."""
     opened: list[Library] = []
 
-    def make(embedder: Any = HashEmbedder(), name: str = "data", **given: object) -> Library:  # noqa: ANN401, B008
+    def make(embedder: Any = HashEmbedder(), name: str = "data", **given: object) -> Library:  # noqa: B008
         library = open_library(settings(data=tmp_path / name, **given), make=True)
         if embedder is not None:
             library.model.embedder, library.model.state, library.model.reason = embedder, "ready", None
@@ -168,17 +168,13 @@ def _address(process: subprocess.Popen[str]) -> str:
     raise AssertionError(f"the service did not start: {errors}")
 
 
-def qa(*arguments: str, cwd: Path = ROOT, **given: str) -> subprocess.CompletedProcess[str]:
+def qa(*arguments: str, **given: str) -> subprocess.CompletedProcess[str]:
     """Run a `qa` command as a process."""
     return subprocess.run(
         [sys.executable, "-m", "qa", *arguments],
-        cwd=cwd,
+        cwd=ROOT,
         env=environment(**given),
         capture_output=True,
         text=True,
         timeout=120,
     )
-
-
-def seeds_settings(tmp_path: Path) -> Settings:
-    return settings(data=tmp_path / "data")

@@ -65,7 +65,7 @@ def test_without_a_model_bm25_answers_and_the_reply_says_so(make_library: Make, 
     library = make_library(embedder=None)
     library.builder.put(seed)
     for mode in ("hybrid", "dense", "bm25"):
-        answer = library.answerer.ask("Who would monitor the ceasefire?", mode=mode)  # type: ignore[arg-type]
+        answer = library.answerer.ask("Who would monitor the ceasefire?", mode=mode)
         assert answer.retrieval == "bm25"
         assert "ceasefire monitoring" in answer.passages[0].text
 
@@ -98,7 +98,11 @@ def test_an_empty_library_gives_no_answer_and_no_error(make_library: Make) -> No
         ("And Germany?", ["Which countries would deploy forces?"], "Which countries would deploy forces? And Germany?"),
         ("Why?", ["Why was it hard?", "Who led the talks?"], "Who led the talks? Why?"),
         ("What did he say about it?", ["Who is Merz?"], "Who is Merz? What did he say about it?"),
-        ("Where were the peace talks held in December?", ["Who is Merz?"], "Where were the peace talks held in December?"),
+        (
+            "Where were the peace talks held in December?",
+            ["Who is Merz?"],
+            "Where were the peace talks held in December?",
+        ),
         ("And Germany?", [], "And Germany?"),
     ],
 )

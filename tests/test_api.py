@@ -111,7 +111,9 @@ def test_a_body_that_is_not_json_is_refused_in_the_same_shape(client: TestClient
     assert set(reply.json()["error"]) == {"code", "message", "hint"}
 
 
-@pytest.mark.parametrize("query", ["", "q=", "q=who&top_k=0", "q=who&top_k=many", "q=who&unknown=1", "q=who&mode=magic"])
+@pytest.mark.parametrize(
+    "query", ["", "q=", "q=who&top_k=0", "q=who&top_k=many", "q=who&unknown=1", "q=who&mode=magic"]
+)
 def test_a_bad_address_is_refused_too(client: TestClient, query: str) -> None:
     reply = client.get(f"/ask?{query}")
     assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_request")
@@ -132,8 +134,15 @@ def test_unknown_addresses_and_methods_have_the_one_error_shape(client: TestClie
 
 
 def test_documents_are_added_replaced_listed_and_removed(client: TestClient, seed: Document) -> None:
-    birds = {"id": "birds-1", "title": "Birds", "text": "Pelicans eat fish.\nGulls eat chips.", "metadata": {"year": 2024}}
-    added = client.post("/documents?wait=true", json={"documents": [birds, {"title": "Cats", "text": "Cats sleep a lot."}]})
+    birds = {
+        "id": "birds-1",
+        "title": "Birds",
+        "text": "Pelicans eat fish.\nGulls eat chips.",
+        "metadata": {"year": 2024},
+    }
+    added = client.post(
+        "/documents?wait=true", json={"documents": [birds, {"title": "Cats", "text": "Cats sleep a lot."}]}
+    )
     assert added.status_code == 201
     assert [one["state"] for one in added.json()["documents"]] == ["added", "added"]
     first = client.post("/ask", json={"question": "What do gulls eat?"}).json()["passages"][0]
@@ -239,6 +248,6 @@ def test_the_description_holds_worked_examples(client: TestClient) -> None:
     for example in ask["requestBody"]["content"]["application/json"]["examples"].values():
         assert client.post("/ask", json=example["value"]).status_code == 200
     assert ask["responses"]["200"]["content"]["application/json"]["example"]["passages"][0]["citation"]["quote"]
-    assert {"/ask", "/documents", "/documents/{document_id}", "/documents/{document_id}/text", "/health"} <= set(described["paths"])
-
-
+    assert {"/ask", "/documents", "/documents/{document_id}", "/documents/{document_id}/text", "/health"} <= set(
+        described["paths"]
+    )

@@ -141,7 +141,9 @@ def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
         Catalogue(tmp_path, {})
 
 
-def test_a_second_writer_waits_and_then_is_told(make_library: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_writer_waits_and_then_is_told(
+    make_library: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     library = make_library()
     library.builder.put(from_text("Alpha.", title="One", id="one"))
     with sqlite3.connect(library.catalogue.path, isolation_level=None) as other:

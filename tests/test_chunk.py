@@ -17,7 +17,9 @@ from index.types import Document, Passage, Span
 MODEL = word_pieces()
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=400)
 PROSE = st.lists(
-    st.sampled_from(["Mr. Li paid $3.5 million.", "Why? “No.”", "他说：“你好。”", "x" * 90, "\n\n", " ", "\r\n", "a b c d"]),
+    st.sampled_from(
+        ["Mr. Li paid $3.5 million.", "Why? “No.”", "他说：“你好。”", "x" * 90, "\n\n", " ", "\r\n", "a b c d"]
+    ),
     max_size=60,
 ).map(" ".join)
 OPTIONS = st.builds(Chunking, st.integers(16, 60), st.integers(0, 20))
@@ -61,7 +63,10 @@ def test_a_sentence_is_cut_only_when_it_alone_is_too_long(text: str, pieces: int
     for passage in chunk(document(text), MODEL, Chunking(pieces)):
         for span in set(passage.sentences) - whole:
             inside = next(one for one in whole if one.start <= span.start and span.end <= one.end)
-            assert len(MODEL.spans([text[inside.start : inside.end]])[0]) > pieces or inside.end - inside.start > 8 * pieces
+            assert (
+                len(MODEL.spans([text[inside.start : inside.end]])[0]) > pieces
+                or inside.end - inside.start > 8 * pieces
+            )
 
 
 def test_overlap_repeats_the_last_sentences_of_a_long_paragraph() -> None:
@@ -78,7 +83,9 @@ def test_a_paragraph_that_fits_stays_whole() -> None:
 
 
 def test_wrapped_lines_do_not_end_sentences_and_list_items_do() -> None:
-    wrapped = "The quick brown fox jumps over the lazy dog and\nruns into the wood. It is not seen\nagain.\n- one item\n- two"
+    wrapped = (
+        "The quick brown fox jumps over the lazy dog and\nruns into the wood. It is not seen\nagain.\n- one item\n- two"
+    )
     assert [text for passage in chunk(document(wrapped), MODEL) for text in passage.sentence_texts()] == [
         "The quick brown fox jumps over the lazy dog and\nruns into the wood.",
         "It is not seen\nagain.",
@@ -88,7 +95,9 @@ def test_wrapped_lines_do_not_end_sentences_and_list_items_do() -> None:
 
 
 def test_title_and_headings_stand_in_front_and_not_inside() -> None:
-    made = markdown.read("# Guide\n\nStart here.\n\n## Install\n\n### Linux\n\nUse apt.\n\n## Empty\n", "guide", "guide.md")
+    made = markdown.read(
+        "# Guide\n\nStart here.\n\n## Install\n\n### Linux\n\nUse apt.\n\n## Empty\n", "guide", "guide.md"
+    )
     assert [(passage.heading, passage.text, passage.line_start) for passage in chunk(made, MODEL)] == [
         ("", "Start here.", 3),
         ("Install › Linux", "Use apt.", 9),

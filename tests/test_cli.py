@@ -54,7 +54,12 @@ def test_without_the_model_keywords_answer_and_it_is_said(data: str) -> None:
 
 
 def test_index_goes_on_after_a_bad_file_names_it_and_fails(tmp_path: Path) -> None:
-    for name, content in {"a.txt": b"Alpha is first.", "b.txt": b"\xff\xfe\xfa", "c.md": b"", "d.txt": b"Delta."}.items():
+    for name, content in {
+        "a.txt": b"Alpha is first.",
+        "b.txt": b"\xff\xfe\xfa",
+        "c.md": b"",
+        "d.txt": b"Delta.",
+    }.items():
         (tmp_path / name).write_bytes(content)
     given = {"QA_DATA": str(tmp_path / "data"), "QA_MODEL": "/no/such/model"}
     done = qa("index", str(tmp_path), **given)

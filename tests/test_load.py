@@ -67,7 +67,11 @@ def test_folders_are_searched_for_text_and_markdown_only(tmp_path: Path) -> None
     for name in ("b.md", "a.txt", "c.tsv", ".hidden.txt", "sub/d.markdown", ".git/e.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
-    assert [path.relative_to(tmp_path).as_posix() for path in find_files([tmp_path])] == ["a.txt", "b.md", "sub/d.markdown"]
+    assert [path.relative_to(tmp_path).as_posix() for path in find_files([tmp_path])] == [
+        "a.txt",
+        "b.md",
+        "sub/d.markdown",
+    ]
 
 
 MARKDOWN = """\
@@ -106,13 +110,24 @@ def test_markdown_is_read_without_markup_and_line_for_line(tmp_path: Path) -> No
     document = load_file(file)
     assert document.title == "The *manual*"
     source, read = MARKDOWN.splitlines(), document.text.splitlines()
-    for words in ("Heading one", "Second line alt text.", "- first", "  1. nested", "Last line.", "a | 1", "Raw markup"):
+    for words in (
+        "Heading one",
+        "Second line alt text.",
+        "- first",
+        "  1. nested",
+        "Last line.",
+        "a | 1",
+        "Raw markup",
+    ):
         line = read.index(words)
         assert words.split()[-1].strip(".") in source[line]
     assert read[MARKDOWN.splitlines().index('x = "**not bold**"')] == 'x = "**not bold**"'
     assert "Some bold and a link, code spans, & entities." in document.text.replace("\n", " ")
     assert "alert" not in document.text
-    assert [document.text[heading.start : heading.end] for heading in document.headings] == ["Heading one", "Setext heading"]
+    assert [document.text[heading.start : heading.end] for heading in document.headings] == [
+        "Heading one",
+        "Setext heading",
+    ]
 
 
 def test_an_id_survives_an_edit_of_the_same_source_and_the_text_is_what_is_hashed() -> None:

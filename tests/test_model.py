@@ -20,7 +20,8 @@ pytestmark = pytest.mark.model
 def test_vectors_are_unit_float32_rows_that_know_meaning(embedder: SentenceTransformerEmbedder) -> None:
     texts = ["The army may keep 800,000 soldiers.", "Bake the bread for forty minutes.", ""]
     vectors = embedder.passages(texts)
-    assert (vectors.dtype, vectors.shape, embedder.dim) == (np.float32, (3, 384), 384)
+    assert vectors.dtype == np.float32
+    assert (*vectors.shape, embedder.dim) == (3, 384, 384)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     likeness = vectors @ embedder.question("How large can the military be?")
     assert likeness[0] > likeness[1] + 0.2
@@ -36,7 +37,11 @@ def test_batching_does_not_change_a_vector(embedder: SentenceTransformerEmbedder
 
 def test_the_weights_are_the_published_ones() -> None:
     weights = locate(DEFAULT_MODEL) / "model.safetensors"
-    assert embed._sha256(weights) == embed.WEIGHTS_SHA256 == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+    assert (
+        embed._sha256(weights)
+        == embed.WEIGHTS_SHA256
+        == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+    )
 
 
 @pytest.fixture

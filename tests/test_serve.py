@@ -94,7 +94,9 @@ def test_questions_and_changes_at_the_same_time_do_not_fail(start: Start) -> Non
 
     def work(number: int) -> None:
         for turn in range(8):
-            body = {"documents": [{"id": f"d{number}", "title": "t", "text": f"Turn {turn} of worker number {number}."}]}
+            body = {
+                "documents": [{"id": f"d{number}", "title": "t", "text": f"Turn {turn} of worker number {number}."}]
+            }
             for status, reply in (server.get("/documents", body), server.get(QUESTION)):
                 if status not in (200, 201):
                     failures.append(reply)

@@ -26,7 +26,9 @@ def decode(path: Path) -> str:
             raise DocumentError(f"{path} is larger than {MAX_BYTES >> 20} MB", "Split it into smaller files.")
         data = path.read_bytes()
     except OSError as error:
-        raise DocumentError(f"{path} cannot be read: {error.strerror}", "Check the path and its permissions.") from error
+        raise DocumentError(
+            f"{path} cannot be read: {error.strerror}", "Check the path and its permissions."
+        ) from error
     encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
@@ -44,7 +46,8 @@ def decode(path: Path) -> str:
 
 def _binary(path: Path) -> DocumentError:
     return DocumentError(
-        f"{path} is a binary file, not text", "Save it as text (.txt) or Markdown (.md); other formats are not read yet."
+        f"{path} is a binary file, not text",
+        "Save it as text (.txt) or Markdown (.md); other formats are not read yet.",
     )
 
 
@@ -91,7 +94,7 @@ def from_text(
         raise DocumentError(f"{name} holds no text", "Leave it out, or check that it was saved.")
     if "\0" in text + title + source or not _encodable(text + title + source):
         raise DocumentError(
-            f"{ascii(name)} holds characters that are not text (NUL or half of a surrogate pair)",
+            f"{name!a} holds characters that are not text (NUL or half of a surrogate pair)",
             "Send well-formed Unicode.",
         )
     return Document(

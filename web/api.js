@@ -15,7 +15,7 @@ export function ask(question, history) {
 
 export const health = () => request("/health");
 
-export const documents = () => request("/documents?limit=1");
+export const documents = () => request("/documents?limit=1000");
 
 /** What is known about a document, and its whole text. */
 export async function source(path) {

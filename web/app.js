@@ -168,5 +168,11 @@ function sample(question) {
   return item;
 }
 
-$("#samples").append(...SAMPLES.map(sample));
+/** Questions to try, as long as the documents that they are about are there. */
+async function offerSamples() {
+  const { documents } = await api.documents().catch(() => ({ documents: [] }));
+  if (documents.some(({ source }) => source.startsWith("seeds/"))) $("#samples").append(...SAMPLES.map(sample));
+}
+
+offerSamples();
 refresh();

@@ -86,9 +86,7 @@ class Builder:
         for document_id in waiting:
             passages = [stored.passage for stored in self.catalogue.passages_of(document_id)]
             vectors = embed(passages, embedder, progress)
-            self.catalogue.embedded(
-                document_id, {passage.id: made for passage, made in zip(passages, vectors, strict=True)}
-            )
+            self.catalogue.embedded(document_id, list(zip(passages, vectors, strict=True)))
         return len(waiting)
 
     def rebuild(self, progress: Progress | None = None) -> Iterator[Report]:

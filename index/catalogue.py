@@ -40,7 +40,6 @@ class Catalogue:
 
     def __init__(self, folder: Path, fingerprint: Mapping[str, str], remake: bool = False) -> None:
         self.path = folder / "catalogue.sqlite3"
-        self.is_new = not self.path.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -173,13 +172,16 @@ class Catalogue:
                 connection.execute(sa.insert(tables.passages), rows)
             return _log(connection, document.id)
 
-    def embedded(self, document_id: str, vectors: Mapping[str, PassageVectors]) -> int:
-        """Store vectors made after the fact, by passage id; returns the new generation."""
+    def embedded(self, document_id: str, made: Sequence[tuple[Passage, PassageVectors]]) -> int:
+        """Store vectors made after the fact; returns the new generation.
+
+        A passage that was replaced meanwhile, even by other text at the same place, keeps what it has.
+        """
+        columns = tables.passages.c
         with self._write() as connection:
-            for passage_id, made in vectors.items():
-                connection.execute(
-                    sa.update(tables.passages).where(tables.passages.c.id == passage_id).values(**tables.blobs(made))
-                )
+            for passage, vectors in made:
+                same = (columns.id == passage.id) & (columns.text == passage.text)
+                connection.execute(sa.update(tables.passages).where(same).values(**tables.blobs(vectors)))
             return _log(connection, document_id)
 
     def remove(self, document_id: str) -> bool:

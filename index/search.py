@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -84,12 +85,14 @@ class Searcher:
         self.catalogue = catalogue
         self.engine = engine
         self.ranking = ranking
+        self._catching_up = threading.Lock()
 
     def search(
         self, question: str, vector: Vector | None, k: int, mode: Mode = "hybrid", where: Collection[str] | None = None
     ) -> Results:
         """The best `k` passages for a question, `vector` being its embedding; without one BM25 answers alone."""
-        catch_up(self.catalogue, self.engine)
+        with self._catching_up:
+            catch_up(self.catalogue, self.engine)
         generation = self.engine.generation
         mode = mode if vector is not None else "bm25"
         depth = max(self.ranking.candidates, k)

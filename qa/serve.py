@@ -23,7 +23,7 @@ def serve(settings: Settings) -> None:
     listener = _listener(settings.host, settings.port)
     library = open_library(settings, make=True)
     try:
-        if library.catalogue.is_new:
+        if library.catalogue.generation() == 0:  # nothing was ever stored here
             index_seeds(library)
         host, port = listener.getsockname()[:2]
         documents, passages, _ = library.catalogue.counts()

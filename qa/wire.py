@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from index import embed
 from index.build import Builder, Report
 from index.catalogue import Catalogue
-from index.errors import IndexMissing
+from index.errors import DocumentError, IndexMissing
 from index.load import find_files, load_file
 from index.local import LocalEngine
 from index.search import Searcher
 from qa.answer import Answerer
 from qa.config import Settings
 from qa.model import Model
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +61,14 @@ def fingerprint(settings: Settings) -> dict[str, str]:
 
 
 def index_seeds(library: Library) -> list[Report]:
-    """Index the seeds into a new data folder, named by their place in the seeds folder."""
-    folder = library.settings.seeds
-    if folder is None:
-        return []
-    return [
-        library.builder.put(load_file(path, f"seeds/{path.relative_to(folder).as_posix()}"))
-        for path in find_files([folder])
-    ]
+    """Index the seeds into a new data folder, named by their place in it; a bad file is logged, the others go on."""
+    folder, reports = library.settings.seeds, []
+    for path in find_files([folder] if folder else []):
+        try:
+            reports.append(library.builder.put(load_file(path, f"seeds/{path.relative_to(folder or path).as_posix()}")))
+        except DocumentError as error:
+            _log.warning("not indexed: %s. %s", error.message, error.hint)
+    return reports
 
 
 def reindex(library: Library, progress: Callable[[int], None] | None = None) -> Iterator[Report]:

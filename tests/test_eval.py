@@ -81,7 +81,7 @@ def test_the_command_measures_another_set_over_other_documents(tmp_path: Path) -
     (folder / "birds.txt").write_text("Pelicans eat fish. Gulls eat chips.")
     (folder / "cats.txt").write_text("Cats sleep all day.")
     gold = {"document": "birds.txt", "start": 19, "end": 35, "text": "Gulls eat chips."}
-    rows = [
+    rows: list[dict[str, object]] = [
         {"id": "1", "question": "What do gulls eat?", "kind": "fact", "gold": [gold]},
         {"id": "2", "question": "What do gulls drink in Rome?", "kind": "near", "gold": []},
         {"id": "3", "question": "How tall is the tower?", "kind": "off", "gold": []},

@@ -39,28 +39,22 @@ class Parameters(TypedDict):
 def features(results: Results) -> dict[str, float]:
     """What tells an answered question from another, each about 0 to 1; empty results are all zero.
 
-    `cosine`, `sentence_cosine`: likeness in meaning of the first passage and its telling sentence.
-    `coverage`, `sentence_coverage`, `nearby`: the share of the question's terms, by idf, that the first passage, its
-    telling sentence, or any of the first passages hold. `names`: the share of the names and numbers asked for that
-    the first passage holds, 1 if none are. `bm25`: its score as a share of the most possible. `margin`: its lead
-    over the second passage. `agreement`: both legs put it first.
+    `sentence_cosine`: likeness in meaning of the first passage's telling sentence. `bm25`: the first passage's score
+    as a share of the most possible. `coverage`, `nearby`: the share of the question's terms, by idf, that the first
+    passage, or any of the first `DEPTH`, hold. `names`: the share of the names and numbers asked for that the first
+    passage holds, 1 if none are. `margin`: its lead over the second passage.
     """
     if not results.found:
-        return dict.fromkeys(FEATURES["hybrid"], 0.0)
+        return dict.fromkeys(("sentence_cosine", "bm25", "coverage", "nearby", "names", "margin"), 0.0)
     first, asked = results.found[0], results.weights
-    passage, telling = first.stored.passage, first.telling.span
     held = [_terms_of(found.stored.passage) for found in results.found[:DEPTH]]
-    told = set(terms(passage.text[telling.start - passage.start : telling.end - passage.start]))
     return {
-        "cosine": first.dense or 0.0,
         "sentence_cosine": first.telling.cosine or 0.0,
+        "bm25": share(first.bm25, asked),
         "coverage": _coverage(asked, held[0]),
-        "sentence_coverage": _coverage(asked, told),
         "nearby": _coverage(asked, set().union(*held)),
         "names": _names(results.question, held[0]),
-        "bm25": share(first.bm25, asked),
         "margin": first.score - results.found[1].score if len(results.found) > 1 else 0.0,
-        "agreement": float(first.dense_rank == first.bm25_rank == 1),
     }
 
 
@@ -78,12 +72,12 @@ def _names(question: str, held: Collection[str]) -> float:
     return sum(any(term in held for term in name) for name in named) / len(named) if named else 1.0
 
 
-_LEXICAL = ["coverage", "sentence_coverage", "nearby", "names", "bm25", "margin"]
 FEATURES: dict[Mode, list[str]] = {
-    "hybrid": ["cosine", "sentence_cosine", *_LEXICAL, "agreement"],
-    "dense": ["cosine", "sentence_cosine", "coverage", "sentence_coverage", "nearby", "names", "margin"],
-    "bm25": _LEXICAL,
+    "hybrid": ["sentence_cosine", "bm25", "nearby", "names", "margin"],
+    "dense": ["sentence_cosine", "coverage", "nearby", "names", "margin"],
+    "bm25": ["bm25", "nearby", "names"],
 }
+"""Those that each mode's regression uses; the ones that did not pay are named in DECISIONS.md."""
 
 
 def confidence(results: Results) -> tuple[float, bool]:

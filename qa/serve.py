@@ -27,7 +27,7 @@ def serve(settings: Settings) -> None:
             index_seeds(library)
         host, port = listener.getsockname()[:2]
         documents, passages, _ = library.catalogue.counts()
-        print(f"{documents} documents, {passages} passages in {settings.data}")  # noqa: T201
+        print(f"{documents} document{'s' * (documents != 1)}, {passages} passages in {settings.data}")  # noqa: T201
         print(f"Chapter & Verse: http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)  # noqa: T201
         config = uvicorn.Config(create_app(library), log_level="warning", server_header=False, lifespan="on")
         uvicorn.Server(config).run(sockets=[listener])

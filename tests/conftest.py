@@ -33,6 +33,16 @@ ROOT = Path(__file__).parent.parent
 SEED = ROOT / "seeds" / "000_695fc2132dea3454.txt"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first, then those with the real model, the real server, the real browser."""
+    slow = ("model", "server", "browser")
+    items.sort(
+        key=lambda item: max(
+            (slow.index(mark.name) + 1 for mark in item.iter_markers() if mark.name in slow), default=0
+        )
+    )
+
+
 class HashEmbedder:
     """A real embedder of bags of terms: each term is a fixed random direction, so shared words mean likeness."""
 

@@ -122,7 +122,7 @@ def test_confidence_rises_when_the_question_is_answered(library: Library) -> Non
     high, low = (confidence(results)[0] for results in searched.values())
     assert 0 <= low < high <= 1
     for results in searched.values():
-        assert set(features(results)) >= set(FEATURES["hybrid"])
+        assert set(features(results)) == {name for names in FEATURES.values() for name in names}
 
 
 def test_names_that_the_passage_does_not_hold_count_against_it(library: Library) -> None:

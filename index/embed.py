@@ -99,6 +99,7 @@ def load(model: str = DEFAULT_MODEL) -> SentenceTransformerEmbedder:
     except Exception as error:
         raise ModelError(f"the model {model} cannot be loaded: {error}", "Check QA_MODEL.") from error
     finally:
+        gc.freeze()  # the modules stay for good: neither a collection nor the exit need go over them
         if collecting:
             gc.enable()
 

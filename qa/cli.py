@@ -66,6 +66,8 @@ def ask(
         unknown = sorted(set(document or ()) - set(library.catalogue.document_ids()))
         if unknown:
             raise typer.BadParameter(f"no such document: {', '.join(unknown)}; see qa list", param_hint="--document")
+        if mode != "bm25":
+            library.model.load_once()  # before the clock of the answer starts
         answer = library.answerer.ask(question, top_k, document_ids=document or None, mode=mode)  # type: ignore[arg-type]
         if as_json:
             _print_json(answer)

@@ -157,17 +157,17 @@ class Searcher:
             if one.vectors is not None and vector is not None:
                 cosines = (one.vectors.sentences @ vector).tolist()
             matches = [
-                Sentence(span, self._match(mode, cosine, share), cosine, share)
-                for span, cosine, share in zip(one.passage.sentences, cosines, bm25, strict=True)
+                Sentence(span, self._match(mode, cosine, words), cosine, words)
+                for span, cosine, words in zip(one.passage.sentences, cosines, bm25, strict=True)
             ]
             telling.append(max(matches, key=lambda sentence: sentence.score))
         return telling
 
-    def _match(self, mode: Mode, cosine: float | None, share: float) -> float:
+    def _match(self, mode: Mode, cosine: float | None, words: float) -> float:
         if cosine is None:
-            return share
+            return words
         lexical = self.ranking.mark_lexical if mode == "hybrid" else 0.0
-        return (1 - lexical) * cosine + lexical * share
+        return (1 - lexical) * cosine + lexical * words
 
 
 def share(bm25: float | None, weights: Mapping[str, float]) -> float:

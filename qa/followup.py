@@ -13,16 +13,14 @@ _LEANING = regex.compile(
     r"same|former|latter|such)\b",
     regex.IGNORECASE,
 )
-_CONTINUING = regex.compile(
-    r"\s*(?:and|but|or|so|what about|how about|then|also|why|how so|really)\b", regex.IGNORECASE
-)
+_CONTINUING = regex.compile(r"\s*(?:and|but|or|so|what about|how about|then|also)\b", regex.IGNORECASE)
 
 
 def effective_question(question: str, history: Sequence[str]) -> str:
     """The question with the last question that stands by itself in front, if it leans on what was asked before.
 
-    It leans when it has no more than one content word, or begins like a continuation or points back with a
-    pronoun while it has no more than three. A question that stands by itself is returned as it is.
+    It leans when it has no content word or is little more than one, has no more than two and a pronoun that points
+    back, or no more than three and begins like a continuation. One that stands by itself is returned as it is.
     """
     if not history or not leans(question):
         return question
@@ -35,6 +33,6 @@ def effective_question(question: str, history: Sequence[str]) -> str:
 def leans(question: str) -> bool:
     """Can this question not be understood without the ones before it?"""
     content = len(set(terms(question)))
-    if content <= 1:
-        return True
-    return content <= 3 and bool(_LEANING.search(question) or _CONTINUING.match(question))
+    if content == 0 or (content == 1 and len(question.split()) <= 2):
+        return True  # "Who was it?", "In Berlin?"
+    return (content <= 2 and bool(_LEANING.search(question))) or (content <= 3 and bool(_CONTINUING.match(question)))

@@ -103,6 +103,8 @@ def test_an_empty_library_gives_no_answer_and_no_error(make_library: Make) -> No
             ["Who is Merz?"],
             "Where were the peace talks held in December?",
         ),
+        ("In Berlin?", ["Where were the talks held?"], "Where were the talks held? In Berlin?"),
+        ("Who is Merz?", ["Who would monitor the ceasefire?"], "Who is Merz?"),
         ("And Germany?", [], "And Germany?"),
     ],
 )

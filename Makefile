@@ -11,7 +11,7 @@ serve: $(VENV)/.installed
 	@$(BIN)/qa serve
 
 test: $(VENV)/.developer
-	@command -v chromium >/dev/null || $(MAKE) --no-print-directory chromium
+	@command -v chromium chromium-browser google-chrome >/dev/null || $(MAKE) --no-print-directory chromium
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.developer

@@ -25,7 +25,7 @@ class Gold:
 class Question:
     """A question and the spans any of which answers it; without any the documents do not hold the answer.
 
-    `kind`: fact, who, where, howmany, why, paraphrase, two (the answer spans two sentences, and every span counts);
+    `kind`: fact, who, where, howmany, why, paraphrase, two (the answer spans two sentences);
     near (on the topic, not answered), off (about something else).
     """
 
@@ -37,8 +37,12 @@ class Question:
 
 def load(path: Path) -> list[Question]:
     """Raises DocumentError naming the line that does not fit."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DocumentError(f"{path} cannot be read: {error}", "Name a file of questions, JSON Lines.") from error
     questions = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
             gold = tuple(Gold(**span) for span in row["gold"])
@@ -48,4 +52,10 @@ def load(path: Path) -> list[Question]:
                 f"{path}, line {number}: {error!r}",
                 'Each line: {"id", "question", "kind", "gold": [{"document", "start", "end", "text"}]}',
             ) from error
+    kinds = {bool(question.gold) for question in questions}
+    if kinds != {True, False}:
+        raise DocumentError(
+            f"{path} needs questions that the documents answer and some that they do not",
+            "Without either kind confidence cannot be measured.",
+        )
     return questions

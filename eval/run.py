@@ -9,6 +9,7 @@ from typing import get_args
 
 from eval.dataset import Question
 from eval.metrics import auroc, holds, retrieval
+from index.errors import DocumentError
 from index.load import find_files, load_file
 from index.search import Mode
 from index.types import Span
@@ -33,7 +34,6 @@ class Result:
     auroc_near: float
     auroc_off: float
     first_by_kind: dict[str, float]
-    answers: list[Answer]
 
 
 def library_of(folder: Path, data: Path, settings: Settings) -> Library:
@@ -47,7 +47,7 @@ def library_of(folder: Path, data: Path, settings: Settings) -> Library:
 def evaluate(
     library: Library, questions: Sequence[Question], mode: Mode, step: Callable[[], object] = lambda: None
 ) -> Result:
-    """Raises ValueError when a gold span does not stand in its document as it says."""
+    """Raises DocumentError when a gold span does not stand in its document as it says."""
     spans = _passages(library)
     _check(library, questions)
     answers, relevant, marks = [], dict[str, set[str]](), []
@@ -73,7 +73,6 @@ def evaluate(
         auroc_near=_auroc(questions, answers, {"near"}),
         auroc_off=_auroc(questions, answers, {"off"}),
         first_by_kind=_first_by_kind(questions, relevant, ranked),
-        answers=answers,
     )
 
 
@@ -126,5 +125,8 @@ def _check(library: Library, questions: Sequence[Question]) -> None:
     }
     for question in questions:
         for gold in question.gold:
-            if texts[gold.document][gold.start : gold.end] != gold.text:
-                raise ValueError(f"{question.id}: {gold.document}[{gold.start}:{gold.end}] is not {gold.text!r}")
+            if texts.get(gold.document, "")[gold.start : gold.end] != gold.text:
+                raise DocumentError(
+                    f"{question.id}: {gold.document}[{gold.start}:{gold.end}] is not {gold.text!r}",
+                    "Correct the span, or name the folder that holds this document.",
+                )

@@ -65,6 +65,7 @@ class Builder:
         """
         before = self.catalogue.document(document.id)
         if before == document:
+            self._embed(document.id, progress)
             return _report(document, "unchanged", self.catalogue.passages_of(document.id))
         return self._put(document, "replaced" if before else "added", progress)
 
@@ -75,19 +76,23 @@ class Builder:
         embedder = self._embedder()
         vectors = embed(passages, embedder, progress) if embedder else None
         self.catalogue.put(document, passages, vectors)
-        late = self._embedder() if vectors is None else None
-        if late:  # the model came while this was being stored
-            self.embed_pending(late, progress)
+        if vectors is None:  # the model may have come while this was being stored
+            self._embed(document.id, progress)
         return _report(document, state, self.catalogue.passages_of(document.id))
 
     def embed_pending(self, embedder: Embedder, progress: Progress | None = None) -> int:
         """Embed what was added without a model, a document at a time; returns how many documents."""
         waiting = self.catalogue.unembedded()
         for document_id in waiting:
-            passages = [stored.passage for stored in self.catalogue.passages_of(document_id)]
+            self._embed(document_id, progress, embedder)
+        return len(waiting)
+
+    def _embed(self, document_id: str, progress: Progress | None, embedder: Embedder | None = None) -> None:
+        passages = [stored.passage for stored in self.catalogue.passages_of(document_id) if stored.vectors is None]
+        embedder = embedder or (self._embedder() if passages else None)
+        if passages and embedder:
             vectors = embed(passages, embedder, progress)
             self.catalogue.embedded(document_id, list(zip(passages, vectors, strict=True)))
-        return len(waiting)
 
     def rebuild(self, progress: Progress | None = None) -> Iterator[Report]:
         """Cut and embed every stored document again; see `Catalogue.refitted`."""

@@ -49,30 +49,39 @@ class Catalogue:
         )
         sa.event.listen(self._database, "connect", _configure)
         sa.event.listen(self._database, "begin", _begin)
-        with self._write() as connection:
-            tables.schema.create_all(connection)
-            found = {row.key: row.value for row in connection.execute(sa.select(tables.meta))}
-            if not found:
+        self._fingerprint = {} if remake else dict(fingerprint)
+        if not self._made():
+            with self._write() as connection:
+                tables.schema.create_all(connection)
+                rows = {"format": str(tables.FORMAT), "generation": "0", **fingerprint}
                 connection.execute(
-                    sa.insert(tables.meta),
-                    [{"key": "format", "value": str(tables.FORMAT)}, {"key": "generation", "value": "0"}]
-                    + [{"key": key, "value": value} for key, value in fingerprint.items()],
+                    sa.insert(tables.meta).prefix_with("OR IGNORE"),
+                    [{"key": key, "value": value} for key, value in rows.items()],
                 )
-                found = {"format": str(tables.FORMAT), **fingerprint}
-        self._check(found, {} if remake else fingerprint)
+        with self._read() as connection:
+            missing = self._checked(connection)
+        if missing:  # it was made while the model was not there, so that nothing in it depends on one
+            self._stamp(missing)
 
-    def _check(self, found: Mapping[str, str], fingerprint: Mapping[str, str]) -> None:
+    def _made(self) -> bool:
+        with self._read() as connection:
+            return bool(connection.dialect.has_table(connection, "meta"))
+
+    def _checked(self, connection: sa.Connection) -> dict[str, str]:
+        """Refuse a catalogue of another fingerprint, also when it became one while it was open; what it lacks."""
+        found = {row.key: row.value for row in connection.execute(sa.select(tables.meta))}
         if found.get("format") != str(tables.FORMAT):
             raise IndexMismatch(
                 f"{self.path} has format {found.get('format')}, this version reads {tables.FORMAT}",
                 "Use the version that wrote it, or another QA_DATA.",
             )
-        for key, wanted in fingerprint.items():
-            if found.get(key) != wanted:
+        for key, wanted in self._fingerprint.items():
+            if found.get(key, wanted) != wanted:
                 raise IndexMismatch(
-                    f"the index was made with {key} {found.get(key)}, the settings say {wanted}",
+                    f"the index was made with {key} {found[key]}, the settings say {wanted}",
                     "Run `qa reindex` to make it anew from the stored texts, or restore the setting.",
                 )
+        return {key: wanted for key, wanted in self._fingerprint.items() if key not in found}
 
     # Reading
 
@@ -137,8 +146,12 @@ class Catalogue:
             return [tables.to_passage(row) for row in connection.execute(query)]
 
     def changes(self, since: int) -> tuple[int, list[Change]]:
-        """The generation reached, and every document changed after generation `since`, removed ones too."""
+        """The generation reached, and every document changed after generation `since`, removed ones too.
+
+        Raises IndexMismatch when another process has made the index anew with other settings.
+        """
         with self._read() as connection:
+            self._checked(connection)
             reached = _generation(connection)
             later = tables.changes.c.generation > since
             ids = connection.scalars(sa.select(tables.changes.c.document_id).where(later)).all()
@@ -166,6 +179,7 @@ class Catalogue:
                 raise ValueError(f"{passage.id} is not a slice of its document")
         rows = [tables.passage_row(n, passage, vectors[n] if vectors else None) for n, passage in enumerate(passages)]
         with self._write() as connection:
+            self._checked(connection)
             connection.execute(sa.delete(tables.documents).where(tables.documents.c.id == document.id))
             connection.execute(sa.insert(tables.documents), tables.document_row(document))
             if rows:
@@ -179,6 +193,7 @@ class Catalogue:
         """
         columns = tables.passages.c
         with self._write() as connection:
+            self._checked(connection)
             for passage, vectors in made:
                 same = (columns.id == passage.id) & (columns.text == passage.text)
                 connection.execute(sa.update(tables.passages).where(same).values(**tables.blobs(vectors)))
@@ -203,6 +218,7 @@ class Catalogue:
         self._stamp(fingerprint)
 
     def _stamp(self, fingerprint: Mapping[str, str]) -> None:
+        self._fingerprint = dict(fingerprint)
         with self._write() as connection:
             for key, value in fingerprint.items():
                 connection.execute(sa.delete(tables.meta).where(tables.meta.c.key == key))

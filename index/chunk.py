@@ -6,7 +6,6 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
 import regex
@@ -25,7 +24,7 @@ _LIST_ITEM = regex.compile(r"\s*(?:[-*+•‣–—·]|\p{N}{1,3}[.)]|\p{L}[.)])
 class Chunking:
     """How documents are cut: at most `pieces` word pieces a passage, `overlap` of them repeated from the last."""
 
-    pieces: int = 200
+    pieces: int = 160
     overlap: int = 0
 
 
@@ -90,18 +89,15 @@ def _sections(document: Document) -> Iterator[tuple[Span, str]]:
     ends = [*(heading.start for heading in document.headings), len(text)]
     if text[: ends[0]].strip():
         yield Span(0, ends[0]), ""
-    for heading, end in zip(document.headings, ends[1:], strict=True):
+    levels = [*(heading.level for heading in document.headings), 0]
+    for heading, end, following in zip(document.headings, ends[1:], levels[1:], strict=True):
         above = [other for other in above if other.level < heading.level]
         parents = _trail(text, above, document.title)
         above.append(heading)
         if text[heading.end : end].strip():
             yield Span(heading.end, end), _trail(text, above, document.title)
-        elif not _has_children(document.headings, heading):
+        elif following <= heading.level:
             yield Span(heading.start, heading.end), parents  # nothing below it: the heading is the text
-
-
-def _has_children(headings: Sequence[Heading], heading: Heading) -> bool:
-    return any(one is heading and other.level > heading.level for one, other in pairwise(headings))
 
 
 def _trail(text: str, headings: Sequence[Heading], title: str) -> str:

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -31,6 +32,7 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 """What the authors of all-MiniLM-L6-v2 publish for its weights."""
 
 BATCH = 32
+"""Passages embedded at a time; a question waits for one such batch at most."""
 
 
 class Embedder(Protocol):
@@ -49,23 +51,34 @@ class Embedder(Protocol):
 
 
 class SentenceTransformerEmbedder:
-    """Any sentence-transformers model on the CPU; safe to call from several threads."""
+    """Any sentence-transformers model on the CPU; safe to call from several threads, questions go first."""
 
     def __init__(self, model: SentenceTransformer, name: str) -> None:
         self.name = name
         self._model = model
         self._lock = threading.Lock()  # its tokenizer cannot be borrowed by two threads at once
+        self._asked = 0
         self.dim = int(self.question("dimension").shape[0])
 
     def passages(self, texts: Sequence[str]) -> Vectors:
-        if not texts:
-            return np.zeros((0, self.dim), np.float32)
-        with self._lock:
-            return self._rows(self._model.encode_document(list(texts), batch_size=BATCH, show_progress_bar=False))
+        rows = np.zeros((len(texts), self.dim), np.float32)
+        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))  # like lengths together: less padding
+        for start in range(0, len(order), BATCH):
+            batch = order[start : start + BATCH]
+            while self._asked:
+                time.sleep(0.001)
+            with self._lock:
+                made = self._model.encode_document([texts[row] for row in batch], show_progress_bar=False)
+            rows[batch] = self._rows(made)
+        return rows
 
     def question(self, text: str) -> Vector:
-        with self._lock:
-            rows = self._rows(self._model.encode_query([text], show_progress_bar=False))
+        self._asked += 1
+        try:
+            with self._lock:
+                rows = self._rows(self._model.encode_query([text], show_progress_bar=False))
+        finally:
+            self._asked -= 1
         vector: Vector = rows[0]
         return vector
 

@@ -106,6 +106,7 @@ class LexicalIndex:
         if where is not None:
             found = np.array([row for row in found if document_of(self.ids[row]) in where], np.int64)
         if len(found) > k:
-            found = found[np.argpartition(-scores[found], k - 1)[:k]]
+            lowest = -np.partition(-scores[found], k - 1)[k - 1]
+            found = found[scores[found] >= lowest]  # ties at the end are cut by id, below
         hits = [Hit(self.ids[row], float(scores[row])) for row in found]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.passage_id))
+        return sorted(hits, key=lambda hit: (-hit.score, hit.passage_id))[:k]

@@ -46,12 +46,11 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of a found passage, and how well it matches: by meaning, and by words as a share of the most."""
+    """A sentence of a found passage, and how well it matches: by words and meaning, and by meaning alone."""
 
     span: Span
     score: float
     cosine: float | None
-    bm25: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,7 @@ class Searcher:
             if one.vectors is not None and vector is not None:
                 cosines = (one.vectors.sentences @ vector).tolist()
             matches = [
-                Sentence(span, self._match(mode, cosine, words), cosine, words)
+                Sentence(span, self._match(mode, cosine, words), cosine)
                 for span, cosine, words in zip(one.passage.sentences, cosines, bm25, strict=True)
             ]
             telling.append(max(matches, key=lambda sentence: sentence.score))

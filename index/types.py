@@ -101,10 +101,9 @@ class Hit:
 
 
 def context(title: str, heading: str) -> str:
-    """Title and heading on a line each, together at most `CONTEXT_CHARACTERS` long."""
-    lines = [line for line in (title, heading) if line]
-    room = CONTEXT_CHARACTERS // max(len(lines), 1)
-    return "\n".join(line[:room] for line in lines)
+    """Title and heading on a line each, together at most `CONTEXT_CHARACTERS` long; the deepest heading is kept."""
+    room = CONTEXT_CHARACTERS // (2 if title and heading else 1)
+    return "\n".join(line for line in (title[:room], heading[-room:]) if line)
 
 
 def document_of(passage_id: str) -> str:

@@ -9,6 +9,9 @@ import numpy as np
 
 from index.types import Hit, Vector, Vectors, document_of
 
+_TIES = 20
+"""Hits looked at beyond k, so that equal scores at the end are cut by id and not by row."""
+
 
 class VectorIndex:
     """Vectors of passages, never changed once made, so that threads may search it while a new one is built."""
@@ -38,10 +41,10 @@ class VectorIndex:
             selector = faiss.IDSelectorBatch(np.array(inside, np.int64))
             chosen = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # its stub leaves the field out
         query = np.ascontiguousarray(vector, np.float32)[None]
-        scores, rows = self._index.search(query, min(k, len(self.ids)), params=chosen)
+        scores, rows = self._index.search(query, min(k + _TIES, len(self.ids)), params=chosen)
         hits = [
             Hit(self.ids[row], float(score))
             for score, row in zip(scores[0].tolist(), rows[0].tolist(), strict=True)
             if row >= 0  # FAISS fills up with -1
         ]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.passage_id))
+        return sorted(hits, key=lambda hit: (-hit.score, hit.passage_id))[:k]

@@ -50,7 +50,8 @@ class Answerer:
         """The search behind `ask`, as deep as confidence looks however few passages are asked for."""
         embedder = self._embedder() if mode != "bm25" else None
         vector = embedder.question(question) if embedder else None
-        return self._searcher.search(question, vector, max(top_k, DEPTH), mode, document_ids)
+        where = None if document_ids is None else frozenset(document_ids)
+        return self._searcher.search(question, vector, max(top_k, DEPTH), mode, where)
 
 
 def _ranked(rank: int, found: Found) -> RankedPassage:

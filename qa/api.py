@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +11,6 @@ import fastapi_offline
 from fastapi import Body, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from index.errors import IndexMissing
 from index.load import from_text
@@ -21,6 +19,7 @@ from qa import __version__, failures
 from qa.answer import document_url
 from qa.config import resource
 from qa.examples import ANSWER, QUESTIONS
+from qa.guard import Guard
 from qa.schemas import (
     Added,
     AskQuery,
@@ -34,23 +33,12 @@ from qa.schemas import (
     NewDocuments,
     NewText,
     Removed,
+    Turn,
     document_info,
 )
 from qa.types import Answer
 from qa.wire import Library
 
-MAX_BODY = 64 * 1024 * 1024
-"""Bytes of a request; a document that is larger is better given to `qa index`."""
-
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-        "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
-}
 _ERRORS: dict[int | str, dict[str, Any]] = {422: {"model": ErrorReply, "description": "The request is not valid"}}
 _NOT_FOUND = _ERRORS | {404: {"model": ErrorReply, "description": "No such document"}}
 _DESCRIPTION = (
@@ -59,8 +47,11 @@ _DESCRIPTION = (
 )
 
 
-def create_app(library: Library) -> FastAPI:
-    """The service over one opened library. Its model is loaded in the background once the service runs."""
+def create_app(library: Library, hosts: Collection[str] | None = None) -> FastAPI:
+    """The service over one opened library, for requests to the names in `hosts` (default: any).
+
+    Its model is loaded in the background once the service runs.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -77,7 +68,7 @@ def create_app(library: Library) -> FastAPI:
         redoc_url=None,
     )
     failures.install(app)
-    app.add_middleware(_Guard)
+    app.add_middleware(Guard, hosts=hosts)
     _ask(app, library)
     _documents(app, library)
     _health(app, library)
@@ -94,7 +85,11 @@ def _ask(app: FastAPI, library: Library) -> None:
     def answer(request: AskRequest) -> Answer:
         _check_documents(library, request.document_ids)
         return library.answerer.ask(
-            request.question, request.top_k, request.questions_before(), request.document_ids, request.mode
+            request.question,
+            request.top_k,
+            [turn.question for turn in request.history],
+            request.document_ids,
+            request.mode,
         )
 
     @app.post("/ask", responses=replies, tags=["ask"])
@@ -109,7 +104,7 @@ def _ask(app: FastAPI, library: Library) -> None:
             AskRequest(
                 question=query.q,
                 top_k=query.top_k,
-                history=list(query.history),
+                history=[Turn(question=one) for one in query.history],
                 document_ids=query.document_ids,
                 mode=query.mode,
             )
@@ -145,9 +140,10 @@ def _documents(app: FastAPI, library: Library) -> None:
         return Added(library.catalogue.generation(), reports)
 
     @app.get("/documents/{document_id}", responses=_NOT_FOUND, tags=["documents"], response_model=DocumentInfo)
-    def get_document(document_id: str, request: Request) -> DocumentInfo | FileResponse:
+    def get_document(document_id: str, request: Request, response: Response) -> DocumentInfo | FileResponse:
         """About a document; for a browser the page that shows its text and marks the cited place."""
         summary = library.catalogue.summary(document_id)
+        response.headers["Vary"] = "Accept"
         if "text/html" in request.headers.get("accept", ""):
             return FileResponse(resource("web") / "source.html", 200 if summary else 404, {"Vary": "Accept"})
         return document_info(_found(library, document_id), document_url(document_id))
@@ -215,51 +211,17 @@ def _pages(app: FastAPI) -> None:
     web = resource("web")
     swagger = Path(fastapi_offline.__file__).parent / "static"
 
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     def chat() -> FileResponse:
         return FileResponse(web / "index.html")
 
-    @app.get("/docs", include_in_schema=False)
+    @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
     def docs() -> FileResponse:
         return FileResponse(web / "docs.html")
 
-    @app.get("/favicon.ico", include_in_schema=False)
+    @app.api_route("/favicon.ico", methods=["GET", "HEAD"], include_in_schema=False)
     def favicon() -> Response:
         return FileResponse(web / "icon.svg", media_type="image/svg+xml")
 
     app.mount("/web", StaticFiles(directory=web), name="web")
     app.mount("/swagger", StaticFiles(directory=swagger), name="swagger")
-
-
-class _Guard:
-    """Security headers on every reply, and a limit on what is read."""
-
-    def __init__(self, app: ASGIApp, headers: Mapping[str, str] = _HEADERS) -> None:
-        self._app = app
-        self._headers = headers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def guarded_send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        received = 0
-
-        async def guarded_receive() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > MAX_BODY:
-                raise HTTPException(
-                    413, f"the request is larger than {MAX_BODY >> 20} MB; use qa index for large files"
-                )
-            return message
-
-        await self._app(scope, guarded_receive, guarded_send)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,9 +38,9 @@ def main() -> None:
     try:
         app()
     except QAError as error:
-        typer.secho(f"Error: {error.message}", fg="red", err=True)
+        typer.secho(f"Error: {_plain(error.message)}", fg="red", err=True)
         if error.hint:
-            typer.echo(error.hint, err=True)
+            typer.echo(_plain(error.hint), err=True)
         sys.exit(1)
 
 
@@ -60,6 +61,8 @@ def ask(
         raise typer.BadParameter("must be hybrid, dense or bm25", param_hint="--mode")
     if not question.strip() or len(question) > 2000:
         raise typer.BadParameter("must have 1 to 2,000 characters that are not blank", param_hint="QUESTION")
+    if any("\ud800" <= character <= "\udfff" for character in question):
+        raise typer.BadParameter("is not well-formed UTF-8", param_hint="QUESTION")
     with _opened(data, model) as library:
         if library.catalogue.counts()[0] == 0:
             raise IndexMissing(f"nothing is indexed in {library.settings.data}", "Run: qa index FILE_OR_FOLDER…")
@@ -90,8 +93,13 @@ def index(
 
     reports, failures = [], []
     with _opened(data, model, make=True) as library, _progress() as progress:
-        files = list(find_files(paths))
-        if not files:
+        files = list[Path]()
+        for path in paths:
+            try:
+                files += find_files([path])
+            except DocumentError as error:
+                failures.append(error)
+        if not files and not failures:
             raise DocumentError("no text or Markdown file there", "Name files, or folders with .txt or .md files.")
         bar = progress.add_task("", total=len(files), texts=0)
         done = 0
@@ -102,7 +110,7 @@ def index(
             progress.update(bar, texts=done)
 
         for path in files:
-            progress.update(bar, description=path.name)
+            progress.update(bar, description=_plain(path.name))
             try:
                 reports.append(library.builder.put(load_file(path), advance))
             except DocumentError as error:
@@ -120,7 +128,7 @@ def index(
     if reason:
         typer.secho(f"Searchable by keywords only for now: {reason}", fg="yellow", err=True)
     for failure in failures:
-        typer.secho(f"Not indexed: {failure.message}. {failure.hint}", fg="red", err=True)
+        typer.secho(_plain(f"Not indexed: {failure.message}. {failure.hint}"), fg="red", err=True)
     if failures:
         raise typer.Exit(1)
 
@@ -136,14 +144,14 @@ def remove(
     with _opened(data) as library:
         by_source = {summary.source: summary.id for summary in library.catalogue.summaries() if summary.source}
         for name in documents:
-            found = by_source.get(name) or by_source.get(str(Path(name).absolute())) or name
+            found = by_source.get(name) or by_source.get(os.path.abspath(name)) or name  # noqa: PTH100
             (removed if library.catalogue.remove(found) else missing).append(name)
     if as_json:
         _print_json({"removed": removed, "missing": missing})
     elif removed:
-        typer.echo(f"Removed {', '.join(removed)}")
+        typer.echo(_plain(f"Removed {', '.join(removed)}"))
     if missing:
-        typer.secho(f"No such document: {', '.join(missing)}. See: qa list", fg="red", err=True)
+        typer.secho(_plain(f"No such document: {', '.join(missing)}. See: qa list"), fg="red", err=True)
         raise typer.Exit(1)
 
 
@@ -214,7 +222,7 @@ def reindex(data: Data = None, model: ModelName = None) -> None:
     with _opened(data, model, remake=True) as library, _progress() as progress:
         bar = progress.add_task("", total=library.catalogue.counts()[0], texts=0)
         for report in run(library):
-            progress.update(bar, description=report.title[:40])
+            progress.update(bar, description=_plain(report.title[:40]))
             progress.advance(bar)
         documents, passages, _ = library.catalogue.counts()
     typer.echo(f"{documents} documents, {passages} passages")
@@ -229,8 +237,15 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure retrieval, marking and confidence on questions with known answers."""
-    from eval.command import run
+    from index.errors import QAError
 
+    try:
+        from eval.command import run
+    except ModuleNotFoundError as error:
+        raise QAError(
+            f"the evaluation needs {error.name}, which is not installed",
+            "Run: make eval (or pip install 'chapter-verse[eval]')",
+        ) from error
     run(folder, questions, as_json)
 
 
@@ -316,7 +331,12 @@ def _console() -> Any:
 
 
 def _plain(text: str) -> str:
-    """Control characters made visible, one for one: a document must not drive the terminal."""
-    return "".join(
-        character if character >= " " or character in "\n\t" else chr(0x2400 + ord(character)) for character in text
-    )
+    """Control characters made visible, one for one: neither a document nor a file's name must drive the terminal."""
+    return "".join(character if character in "\n\t" else _visible(character) for character in text)
+
+
+def _visible(character: str) -> str:
+    if character < " ":
+        return chr(0x2400 + ord(character))
+    driving = "\x7f" <= character <= "\x9f" or "\u202a" <= character <= "\u202e" or "\u2066" <= character <= "\u2069"
+    return "\ufffd" if driving or "\ud800" <= character <= "\udfff" else character

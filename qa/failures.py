@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from index.errors import DocumentError, IndexMissing, QAError
+from qa.guard import HEADERS
 from qa.schemas import ErrorBody, ErrorReply
 
 _log = logging.getLogger(__name__)
@@ -38,9 +39,11 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def reply(status: int, code: str, message: str, hint: str = "") -> JSONResponse:
-    headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return JSONResponse(asdict(ErrorReply(ErrorBody(code, message, hint))), status, headers)
+def reply(
+    status: int, code: str, message: str, hint: str = "", headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    retry = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return JSONResponse(asdict(ErrorReply(ErrorBody(code, message, hint))), status, retry | dict(headers or {}))
 
 
 def _ours(_: Request, error: Exception) -> JSONResponse:
@@ -62,8 +65,7 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 def _place(location: Sequence[object]) -> str:
     """("body", "documents", 0, "text") as "documents[0].text"; names that a client made up are cut short."""
-    named = [part for part in location[1:] if not (isinstance(part, str) and part[:1] in ("T", "f") and "[" in part)]
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{str(part)[:80]}" for part in named)
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{str(part)[:80]}" for part in location[1:])
     return place.lstrip(".") or "the request body"
 
 
@@ -71,11 +73,15 @@ def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     code = "content_too_large" if status == 413 else status.name.lower()  # Python renamed this one in 3.13
-    return reply(status, code, str(error.detail), _DOCS)
+    return reply(status, code, str(error.detail), _DOCS, error.headers)
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return reply(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the service failed to answer", "Its log tells why."
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "the service failed to answer",
+        "Its log tells why.",
+        HEADERS,
     )

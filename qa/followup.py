@@ -24,10 +24,8 @@ def effective_question(question: str, history: Sequence[str]) -> str:
     """
     if not history or not leans(question):
         return question
-    for earlier in reversed(history):
-        if not leans(earlier) or earlier == history[0]:
-            return f"{earlier} {question}"
-    return question
+    earlier = next((one for one in reversed(history) if not leans(one)), history[0])
+    return f"{earlier} {question}"
 
 
 def leans(question: str) -> bool:

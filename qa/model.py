@@ -46,15 +46,15 @@ class Model:
         embedder = self._prepare()
         if embedder is None:
             return
+        self.reason = "the documents are being embedded"
         try:
-            self.reason = "the documents are being embedded"
             before_use(embedder)
-        except Exception as error:  # noqa: BLE001  whatever stops it, BM25 goes on and /health says why
-            _log.exception("embedding the documents failed")
-            self.state, self.reason = "failed", f"embedding the documents failed: {error}"
-        else:
             self._publish(embedder)
             before_use(embedder)  # what came in meanwhile
+        except Exception as error:  # noqa: BLE001  whatever stops it, /health says so
+            _log.exception("embedding the documents failed")
+            if self.embedder is None:
+                self.state, self.reason = "failed", f"embedding the documents failed: {error}"
 
     def _prepare(self) -> Embedder | None:
         self.state, self.reason = "loading", "the model is still loading"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from index.build import Report
 from index.schema import DocumentSummary
@@ -15,6 +16,7 @@ from index.search import Mode
 QUESTION_CHARACTERS = 2_000
 TITLE_CHARACTERS = 500
 TOP_K = 100
+METADATA_BYTES, METADATA_DEPTH = 65_536, 20
 
 
 def _well_formed(text: str) -> str:
@@ -29,12 +31,32 @@ def _not_blank(text: str) -> str:
     return _well_formed(text)
 
 
+def _storable(metadata: dict[str, Any]) -> dict[str, Any]:
+    if not _shallow(metadata, METADATA_DEPTH):
+        raise ValueError(f"is nested deeper than {METADATA_DEPTH} levels")
+    try:
+        size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
+    except ValueError as error:
+        raise ValueError("holds a number or text that JSON cannot carry (NaN, half of a surrogate pair)") from error
+    if size > METADATA_BYTES:
+        raise ValueError(f"is larger than {METADATA_BYTES} bytes")
+    return metadata
+
+
+def _shallow(value: object, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_shallow(one, levels - 1) for one in inner)
+
+
 QuestionText = Annotated[str, Field(max_length=QUESTION_CHARACTERS), AfterValidator(_not_blank)]
 DocumentId = Annotated[
     str,
     Field(pattern=r"^[\p{L}\p{N}_~@.+=-]{1,200}$", description="letters, digits and _ ~ @ . + = -, at most 200"),
     AfterValidator(lambda given: _refused(given) if not given.strip(".") else given),
 ]
+KnownId = Annotated[str, Field(max_length=200)]
 Line = Annotated[str, Field(max_length=TITLE_CHARACTERS), AfterValidator(_well_formed)]
 
 
@@ -47,9 +69,14 @@ class _Strict(BaseModel):
 
 
 class Turn(_Strict):
-    """An earlier question of the conversation."""
+    """An earlier question of the conversation; the question alone will do."""
 
     question: QuestionText
+
+    @model_validator(mode="before")
+    @classmethod
+    def _question_alone(cls, given: object) -> object:
+        return {"question": given} if isinstance(given, str) else given
 
 
 class AskRequest(_Strict):
@@ -57,12 +84,9 @@ class AskRequest(_Strict):
 
     question: QuestionText
     top_k: int = Field(5, ge=1, le=TOP_K, strict=True)
-    history: list[Turn | QuestionText] = Field(default_factory=list, max_length=50)
-    document_ids: list[str] | None = Field(None, max_length=1000)
+    history: list[Turn] = Field(default_factory=list, max_length=50)
+    document_ids: list[KnownId] | None = Field(None, max_length=1000)
     mode: Mode = "hybrid"
-
-    def questions_before(self) -> list[str]:
-        return [turn.question if isinstance(turn, Turn) else turn for turn in self.history]
 
 
 class AskQuery(_Strict):
@@ -71,7 +95,7 @@ class AskQuery(_Strict):
     q: QuestionText
     top_k: int = Field(5, ge=1, le=TOP_K)
     history: list[QuestionText] = Field(default_factory=list, max_length=50)
-    document_ids: list[str] | None = Field(None, max_length=1000)
+    document_ids: list[KnownId] | None = Field(None, max_length=1000)
     mode: Mode = "hybrid"
 
 
@@ -81,7 +105,7 @@ class NewText(_Strict):
     title: Line = ""
     text: Annotated[str, AfterValidator(_not_blank)]
     source: Line = ""
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: Annotated[dict[str, Any], AfterValidator(_storable)] = Field(default_factory=dict)
 
 
 class NewDocument(NewText):

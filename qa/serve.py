@@ -21,6 +21,11 @@ def serve(settings: Settings) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     listener = _listener(settings.host, settings.port)
+    with listener:
+        _run(settings, listener)
+
+
+def _run(settings: Settings, listener: socket.socket) -> None:
     library = open_library(settings, make=True)
     try:
         if library.catalogue.generation() == 0:  # nothing was ever stored here
@@ -29,11 +34,17 @@ def serve(settings: Settings) -> None:
         documents, passages, _ = library.catalogue.counts()
         print(f"{documents} document{'s' * (documents != 1)}, {passages} passages in {settings.data}")  # noqa: T201
         print(f"Chapter & Verse: http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)  # noqa: T201
-        config = uvicorn.Config(create_app(library), log_level="warning", server_header=False, lifespan="on")
+        config = uvicorn.Config(
+            create_app(library, _hosts(host)), log_level="warning", server_header=False, lifespan="on"
+        )
         uvicorn.Server(config).run(sockets=[listener])
     finally:
-        listener.close()
         library.close()
+
+
+def _hosts(host: str) -> frozenset[str] | None:
+    """The names of this machine for itself, when nobody else is to be answered."""
+    return frozenset({"127.0.0.1", "localhost", "[::1]", host}) if host in ("127.0.0.1", "::1") else None
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from index import embed
 from index.build import Builder, Report
 from index.catalogue import Catalogue
-from index.errors import DocumentError, IndexMissing
+from index.errors import DocumentError, IndexMissing, ModelError
 from index.load import find_files, load_file
 from index.local import LocalEngine
 from index.search import Searcher
@@ -62,16 +62,24 @@ def fingerprint(settings: Settings) -> dict[str, str]:
 
 def index_seeds(library: Library) -> list[Report]:
     """Index the seeds into a new data folder, named by their place in it; a bad file is logged, the others go on."""
-    folder, reports = library.settings.seeds, []
-    for path in find_files([folder] if folder else []):
+    folder, reports = library.settings.seeds, list[Report]()
+    if folder is None:
+        return reports
+    for path in find_files([folder]):
         try:
-            reports.append(library.builder.put(load_file(path, f"seeds/{path.relative_to(folder or path).as_posix()}")))
+            reports.append(library.builder.put(load_file(path, f"seeds/{path.relative_to(folder).as_posix()}")))
         except DocumentError as error:
             _log.warning("not indexed: %s. %s", error.message, error.hint)
     return reports
 
 
-def reindex(library: Library, progress: Callable[[int], None] | None = None) -> Iterator[Report]:
-    """Cut and embed every stored document again with the present settings."""
+def reindex(library: Library) -> Iterator[Report]:
+    """Cut and embed every stored document again with the present settings.
+
+    Raises ModelError, and leaves everything as it is, when that would throw vectors away for want of the model.
+    """
+    _, passages, pending = library.catalogue.counts()
+    if pending < passages and library.model.load_once() is None:
+        raise ModelError(f"reindexing needs the model: {library.model.reason}", "Nothing was changed.")
     with library.catalogue.refitted(fingerprint(library.settings)):
-        yield from library.builder.rebuild(progress)
+        yield from library.builder.rebuild()

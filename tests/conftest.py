@@ -110,7 +110,6 @@ class Server:
 
     process: subprocess.Popen[str]
     url: str
-    started: float
 
     def get(self, path: str, body: object = None, method: str | None = None) -> tuple[int, Any]:
         """Status and JSON of a reply."""
@@ -149,7 +148,6 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
     def run(prefix: Sequence[str] = (), cwd: Path = ROOT, **given: str) -> Server:
         values = environment(**({"QA_DATA": str(tmp_path / "served"), "QA_PORT": "0"} | given))
-        began = time.monotonic()
         process = subprocess.Popen(
             [*prefix, sys.executable, "-m", "qa", "serve"],
             cwd=cwd,
@@ -158,7 +156,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
             stderr=subprocess.PIPE,
             text=True,
         )
-        server = Server(process, _address(process), began)
+        server = Server(process, _address(process))
         servers.append(server)
         return server
 

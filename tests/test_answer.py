@@ -106,6 +106,7 @@ def test_an_empty_library_gives_no_answer_and_no_error(make_library: Make) -> No
         ("In Berlin?", ["Where were the talks held?"], "Where were the talks held? In Berlin?"),
         ("Who is Merz?", ["Who would monitor the ceasefire?"], "Who is Merz?"),
         ("And Germany?", [], "And Germany?"),
+        ("And then?", ["Why?", "Who is Merz?", "Why?"], "Who is Merz? And then?"),
     ],
 )
 def test_a_question_that_leans_on_the_last_one_takes_it_along(question: str, history: list[str], expected: str) -> None:

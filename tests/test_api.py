@@ -79,6 +79,10 @@ def test_a_follow_up_shows_its_effective_question(client: TestClient) -> None:
         ({"question": "who", "mode": "magic"}, "mode: Input should be 'hybrid', 'dense' or 'bm25'"),
         ({"question": "who", "topk": 3}, "topk: Extra inputs are not permitted"),
         ({"question": "who", "history": "before"}, "history: Input should be a valid list"),
+        ({"question": "who", "history": [""]}, "history[0].question: is empty"),
+        ({"question": "who", "history": [7]}, "history[0]: "),
+        ({"question": "who", "document_ids": ["\ud800"]}, "document_ids[0]: Input should be a valid string"),
+        ({"question": "who", "f[oo": 1}, "f[oo: Extra inputs are not permitted"),
         ([], "the request body: "),
         ("who", "the request body: "),
     ],
@@ -117,6 +121,15 @@ def test_a_body_that_is_not_json_is_refused_in_the_same_shape(client: TestClient
 def test_a_bad_address_is_refused_too(client: TestClient, query: str) -> None:
     reply = client.get(f"/ask?{query}")
     assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_request")
+
+
+def test_another_host_name_is_refused_when_only_this_machine_is_served(library: Library) -> None:
+    with TestClient(create_app(library, frozenset({"127.0.0.1", "[::1]"})), base_url="http://127.0.0.1:8000") as client:
+        assert client.get("/documents").status_code == 200
+        assert client.get("/documents", headers={"host": "[::1]:8000"}).status_code == 200
+        for host in ("evil.example", "127.0.0.1.evil.example", ""):
+            reply = client.get("/documents", headers={"host": host})
+            assert (reply.status_code, reply.json()["error"]["code"]) == (421, "misdirected_request")
 
 
 def test_unknown_addresses_and_methods_have_the_one_error_shape(client: TestClient) -> None:
@@ -184,18 +197,23 @@ def test_an_id_in_any_script_works_in_an_address(client: TestClient) -> None:
         {"id": "x" * 201, "title": "t", "text": "x"},
         {"title": "t" * 501, "text": "x"},
         {"title": "t", "text": "x", "unknown": 1},
+        {"title": "t", "text": "x", "metadata": {"a": "\ud800"}},
+        {"title": "t", "text": "x", "metadata": {"a": float("nan")}},
+        {"title": "t", "text": "x", "metadata": {"a": json.loads("[" * 300 + "]" * 300)}},
+        {"title": "t", "text": "x", "metadata": {"a": "x" * 70_000}},
     ],
 )
 def test_a_bad_document_is_refused_and_its_neighbours_are_not_stored(client: TestClient, document: object) -> None:
     before = client.get("/documents").json()
-    reply = client.post("/documents", json={"documents": [{"title": "fine", "text": "Fine text."}, document]})
+    body = json.dumps({"documents": [{"title": "fine", "text": "Fine text."}, document]})
+    reply = client.post("/documents", content=body, headers={"content-type": "application/json"})
     assert reply.status_code == 422
     assert reply.json()["error"]["message"].startswith("documents[1]")
     assert client.get("/documents").json() == before
 
 
 def test_a_body_over_the_limit_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qa.api.MAX_BODY", 1000)
+    monkeypatch.setattr("qa.guard.MAX_BODY", 1000)
     reply = client.post("/documents", json={"documents": [{"title": "t", "text": "x" * 2000}]})
     assert (reply.status_code, reply.json()["error"]["code"]) == (413, "content_too_large")
 
@@ -232,6 +250,18 @@ def test_a_browser_gets_the_page_and_a_program_the_facts(client: TestClient, see
     assert page.headers["content-type"].startswith("text/html")
     assert client.get(f"/documents/{seed.id}").json()["sha256"] == seed.sha256
     assert client.get("/documents/none", headers={"accept": "text/html"}).status_code == 404
+    assert page.headers["vary"] == client.get(f"/documents/{seed.id}").headers["vary"] == "Accept"
+
+
+def test_even_an_unexpected_failure_keeps_the_shape_and_the_headers(client: TestClient, library: Library) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    library.answerer._searcher.search = fail  # type: ignore[method-assign, assignment]
+    reply = client.get("/ask?q=ceasefire")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (500, "internal_error")
+    assert "secret" not in reply.text
+    assert "default-src 'none'" in reply.headers["content-security-policy"]
 
 
 def test_every_reply_has_a_strict_content_security_policy(client: TestClient) -> None:

@@ -42,8 +42,8 @@ def page(browser: Browser) -> Iterator[Page]:
     )
     page = context.new_page()
     problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if "Content Security" in message.text else None)
+    context.on("weberror", lambda error: problems.append(str(error.error)))
+    context.on("console", lambda message: problems.append(message.text) if "Content Security" in message.text else None)
     context.on(
         "request",
         lambda request: problems.append(request.url) if not request.url.startswith("http://127.0.0.1:") else None,
@@ -85,6 +85,12 @@ def test_ask_read_the_mark_open_the_citation_and_find_the_mark_in_the_source(sta
     expect(source.locator("#place")).to_have_text("Cited from line 3")
     source.screenshot(path=ARTEFACTS / "source.png")
 
+    address = source.url
+    source.goto(server.url)
+    source.go_back()
+    assert source.url == address
+    expect(source.locator("mark")).to_have_text(TELLING)
+
     first.get_by_role("button", name="Copy").click()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert TELLING in copied
@@ -98,6 +104,8 @@ def test_ask_read_the_mark_open_the_citation_and_find_the_mark_in_the_source(sta
     expect(page.locator(".nearest .passage").first).to_be_visible()
     page.screenshot(path=ARTEFACTS / "unanswered.png")
 
+    ask(page, "Who? " + "long" * 450)
+    expect(page.locator(".verdict").last).to_contain_text("ms")
     for name, scheme, width in (("dark", "dark", 1100), ("narrow", "light", 320), ("narrow-dark", "dark", 320)):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_viewport_size({"width": width, "height": 800})
@@ -147,6 +155,10 @@ def test_markup_and_script_in_documents_and_questions_stay_text(start: Start, pa
     assert "pelican" in source.locator("mark").inner_text()
     assert page.locator(".turn img, .turn script").count() == source.locator("#text *:not(mark, span)").count() == 0
     # Code points above U+FFFF count once in the service and twice in the browser.
+    bom = "\ufeffPelicans eat fish."
+    server.get("/documents", {"documents": [{"id": "bom", "title": "t", "text": bom}]})
+    source.goto(f"{server.url}/documents/bom#char=1,9")
+    expect(source.locator("mark")).to_have_text("Pelicans")
     start_of_mark = text.index("Nothing")
     source.goto(f"{server.url}/documents/evil#char={start_of_mark},{start_of_mark + 7}")
     source.reload()

@@ -10,7 +10,7 @@ import pytest
 
 from index.build import catch_up, embed
 from index.catalogue import Catalogue
-from index.errors import IndexLocked, IndexMismatch, StorageError
+from index.errors import IndexLocked, IndexMismatch, ModelError, StorageError
 from index.load import from_text
 from index.local import LocalEngine
 from index.types import Document
@@ -122,6 +122,7 @@ def test_other_chunking_is_refused_and_reindex_mends_it(make_library: Make, seed
     assert "qa reindex" in raised.value.hint
     settings = first.settings.model_copy(update={"passage_pieces": 64})
     library = open_library(settings, remake=True)
+    library.model.embedder, library.model.state = HashEmbedder(), "ready"
     assert [report.document_id for report in reindex(library)] == [seed.id]
     library.close()
     assert make_library(passage_pieces=64).catalogue.counts()[1] > before
@@ -131,11 +132,50 @@ def test_half_a_reindex_is_never_searched(make_library: Make, seed: Document) ->
     first = make_library(passage_pieces=160)
     first.builder.put(seed)
     library = open_library(first.settings.model_copy(update={"passage_pieces": 64}), remake=True)
+    library.model.embedder, library.model.state = HashEmbedder(), "ready"
     next(reindex(library))  # interrupted before its end
     library.close()
     for pieces in (64, 160):
         with pytest.raises(IndexMismatch, match="interrupted"):
             make_library(passage_pieces=pieces)
+
+
+def test_a_library_that_is_open_refuses_an_index_made_anew_beside_it(make_library: Make, seed: Document) -> None:
+    first = make_library(passage_pieces=160)
+    first.builder.put(seed)
+    assert ids(first, "ceasefire")
+    other = open_library(first.settings.model_copy(update={"passage_pieces": 64}), remake=True)
+    other.model.embedder, other.model.state = HashEmbedder(), "ready"
+    list(reindex(other))
+    other.close()
+    with pytest.raises(IndexMismatch, match="chunking"):
+        first.answerer.ask("ceasefire")
+    with pytest.raises(IndexMismatch, match="chunking"):
+        first.builder.put(from_text("More.", title="t", id="more"))
+
+
+def test_reindexing_without_the_model_throws_no_vectors_away(make_library: Make, seed: Document) -> None:
+    first = make_library()
+    first.builder.put(seed)
+    other = open_library(first.settings.model_copy(update={"model": "/no/such/model"}), remake=True)
+    with pytest.raises(ModelError, match="needs the model"):
+        list(reindex(other))
+    other.close()
+    assert first.answerer.ask("ceasefire").retrieval == "hybrid"
+    assert first.catalogue.counts()[2] == 0
+
+
+def test_an_unchanged_document_is_embedded_once_there_is_a_model(make_library: Make, seed: Document) -> None:
+    make_library(embedder=None).builder.put(seed)
+    report = make_library().builder.put(seed)
+    assert (report.state, report.embedded) == ("unchanged", True)
+
+
+def test_a_catalogue_begun_without_its_model_takes_the_one_that_comes(tmp_path: Path) -> None:
+    Catalogue(tmp_path, {"chunking": "160/0"}).close()
+    Catalogue(tmp_path, {"chunking": "160/0", "model": "one"}).close()
+    with pytest.raises(IndexMismatch, match="model"):
+        Catalogue(tmp_path, {"chunking": "160/0", "model": "two"})
 
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error() -> None:
@@ -161,7 +201,8 @@ def test_a_second_writer_waits_and_then_is_told(
         monkeypatch.setattr("index.catalogue.BUSY_MS", 50)
         with pytest.raises(IndexLocked, match="another process"):
             library.catalogue.remove("one")
-        assert ids(library, "alpha") == ["one"]  # readers are not held up
+        assert ids(library, "alpha") == ["one"]  # readers are not held up,
+        assert len(make_library().catalogue.summaries()) == 1  # nor those who open it now
         other.execute("ROLLBACK")
     other.close()
     assert library.catalogue.remove("one")

@@ -12,7 +12,7 @@ from index.chunk import Chunking, chunk
 from index.embed import EstimatedPieces, word_pieces
 from index.load import from_text, markdown
 from index.load.text import read
-from index.types import Document, Passage, Span
+from index.types import Document, Passage
 
 MODEL = word_pieces()
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=400)
@@ -131,7 +131,3 @@ def test_a_long_title_leaves_room_for_the_text() -> None:
     made = from_text("One sentence. " * 200, title="A very long title " * 50, source="s")
     for passage in chunk(made, MODEL, Chunking(240)):
         assert len(MODEL.spans([f"{passage.context}\n{passage.text}"])[0]) <= MODEL.max_length - 2
-
-
-def test_spans_are_plain_offsets() -> None:
-    assert Span(3, 7) == (3, 7)

@@ -75,6 +75,9 @@ def test_index_goes_on_after_a_bad_file_names_it_and_fails(tmp_path: Path) -> No
 
     listed = json.loads(qa("list", "--json", **given).stdout)
     assert [one["title"] for one in listed] == ["a", "d"]
+    missing = qa("index", str(tmp_path / "none.txt"), str(tmp_path / "d.txt"), **given)
+    assert (missing.returncode, missing.stdout) == (1, "0 added, 0 replaced, 1 unchanged; 1 passages\n")
+    assert "none.txt does not exist" in missing.stderr
     removed = qa("remove", str(tmp_path / "a.txt"), "nothing", **given)
     assert (removed.returncode, removed.stdout) == (1, f"Removed {tmp_path / 'a.txt'}\n")
     assert "nothing" in removed.stderr
@@ -96,6 +99,8 @@ def test_index_goes_on_after_a_bad_file_names_it_and_fails(tmp_path: Path) -> No
         (["index", "no-such-folder"], 1, "does not exist"),
         (["index", "/proc/self/environ", "--data", "/proc/none"], 1, "cannot be made"),
         (["fly"], 2, "fly"),
+        (["ask", "\udcff pelicans"], 2, "UTF-8"),
+        (["eval", "--questions", "none.jsonl"], 1, "none.jsonl cannot be read"),
         (["serve", "--port", "99999"], 1, "QA_PORT"),
         (["serve", "--host", "256.1.1.1"], 1, "QA_HOST"),
     ],
@@ -118,11 +123,13 @@ def test_an_index_of_other_passages_is_refused_until_reindexed(tmp_path: Path) -
 
 
 def test_control_characters_of_a_document_do_not_reach_the_terminal(tmp_path: Path) -> None:
-    (tmp_path / "evil.txt").write_text("Title\nThe \x1b[31mred\x1b[0m word and [bold]markup[/bold].")
+    (tmp_path / "evil.txt").write_text("Title\nThe \x1b[31mred\x1b[0m word \x9b1m and \u202e[bold]markup[/bold].")
     given = {"QA_DATA": str(tmp_path / "data"), "QA_MODEL": "/no/such/model"}
     qa("index", str(tmp_path / "evil.txt"), **given)
     shown = qa("ask", "red word", **given).stdout
-    assert "\x1b" not in shown
+    assert not set("\x1b\x9b\u202e") & set(shown)
+    (tmp_path / "e\x1b]0;pwned\x07.txt").write_bytes(b"\xff")
+    assert not set("\x1b\x07") & set(qa("index", str(tmp_path), **given).stderr)
     assert "␛[31mred" in shown
     assert "[bold]markup[/bold]" in shown
 

@@ -74,6 +74,10 @@ def test_ties_are_broken_by_id(engine: Engine) -> None:
     ids = put(engine, "b", "alpha", "alpha", "alpha", vectors=same) + put(engine, "a", "alpha", vectors=same[:1])
     engine.commit(1)
     assert [hit.passage_id for hit in engine.dense(same[0], 9)] == sorted(ids) == sparse_ids(engine, "alpha")
+    for k in (1, 2, 3):
+        assert (
+            [hit.passage_id for hit in engine.dense(same[0], k)] == sorted(ids)[:k] == sparse_ids(engine, "alpha", k=k)
+        )
 
 
 def test_sparse_gives_real_matches_only(engine: Engine) -> None:

@@ -96,3 +96,4 @@ def test_the_command_measures_another_set_over_other_documents(tmp_path: Path) -
     wrong = qa("eval", "--folder", str(folder), "--questions", str(file))
     assert wrong.returncode == 1
     assert "1: birds.txt[18:35] is not" in wrong.stderr
+    assert "Traceback" not in wrong.stderr

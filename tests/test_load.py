@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,71 @@ def test_markdown_is_read_without_markup_and_line_for_line(tmp_path: Path) -> No
         "Heading one",
         "Setext heading",
     ]
+
+
+@pytest.mark.parametrize(
+    ("markdown", "expected"),
+    [
+        ("# T\rline one\r\rline three here\r\rlast words\r", "T\nline one\n\nline three here\n\nlast words\n"),
+        ("one\r\n\r\ntwo\r\n", "one\n\ntwo\n"),
+        ("a \\` b\n`code` end\nlast", "a ` b\ncode end\nlast\n"),
+        ("x ``a ` b`` y `c\nd` z\nlast", "x a ` b y c\nd z\nlast\n"),
+        ("one <a\nhref='x'>two</a>\nlast", "one\ntwo\nlast\n"),
+        ("<div\n  class='x'\n  id='y'>\nText on four.\n</div>", "\n\n\nText on four.\n"),
+        ("Alpha <!-- x\ny\nz --> beta.\nThe zebra.", "Alpha\n\n beta.\nThe zebra.\n"),
+        ('See [the\nlink](http://x\n"title\nmore") for it.\nThe walrus', "See the\nlink\n\n for it.\nThe walrus\n"),
+        ("Two line\nheading\n===\nText.", "Two line\nheading\n\nText.\n"),
+        ("- ```\n  code\n  ```\n\nPlain.", "\ncode\n\n\nPlain.\n"),
+        ("---\ndate: 2024-13-45\n---\nText.", "\n\n\nText.\n"),
+        (f"---\na: {'[' * 5000}\n---\nText.", "\n\n\nText.\n"),
+    ],
+)
+def test_no_word_of_markdown_is_lost_doubled_or_moved(tmp_path: Path, markdown: str, expected: str) -> None:
+    file = tmp_path / "odd.md"
+    file.write_bytes(markdown.encode())
+    assert load_file(file).text == expected
+
+
+def test_what_a_parser_cannot_take_is_one_document_refused(tmp_path: Path) -> None:
+    file = tmp_path / "odd.md"
+    file.write_text("<div>\n<![foo[ bar\n]]>\n</div>")
+    with pytest.raises(DocumentError, match=r"odd\.md cannot be read"):
+        load_file(file)
+
+
+def test_only_regular_files_with_readable_names_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    assert list(find_files([tmp_path])) == []
+    with pytest.raises(DocumentError, match="not a regular file"):
+        load_file(tmp_path / "pipe.txt")
+    named = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.txt"))
+    named.write_text("Text.")
+    with pytest.raises(DocumentError, match=r"name of .* is not UTF-8"):
+        load_file(named)
+
+
+def test_the_same_file_by_another_path_is_the_same_document(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.txt").write_text("Text.")
+    assert load_file(tmp_path / "sub" / ".." / "a.txt") == load_file(tmp_path / "a.txt")
+
+
+def test_the_first_line_of_wrapped_text_is_no_title(tmp_path: Path) -> None:
+    file = tmp_path / "treaty.txt"
+    file.write_text(
+        "The treaty of the seven rivers was signed in Vienna by the ministers of\n"
+        "France and Germany on 3 May 1999. It ended the long war about fishing\nand trade on them.\n"
+    )
+    assert (load_file(file).title, load_file(file).headings) == ("treaty", ())
+    file.write_text("A title of its own\n\nThe treaty was signed\nin Vienna.")
+    assert load_file(file).title == "A title of its own"
+
+
+@pytest.mark.parametrize("title", ["", "[a]", "{b: c}", "5"])
+def test_front_matter_without_a_plain_title_gives_none(tmp_path: Path, title: str) -> None:
+    file = tmp_path / "name.md"
+    file.write_text(f"---\ntitle: {title}\n---\nText.")
+    assert load_file(file).title == "name"
 
 
 def test_an_id_survives_an_edit_of_the_same_source_and_the_text_is_what_is_hashed() -> None:

@@ -23,6 +23,9 @@ export async function source(path) {
   return { about, text };
 }
 
+/** Every character of a text, also a byte order mark at its start: offsets count it. */
+const exact = (bytes) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+
 async function request(path, options = {}, kind = "json") {
   let reply;
   try {
@@ -30,7 +33,7 @@ async function request(path, options = {}, kind = "json") {
   } catch {
     throw new ServiceError("The service does not answer.", "Is it still running? Start it with: make serve");
   }
-  if (reply.ok) return reply[kind]();
+  if (reply.ok) return kind === "json" ? reply.json() : exact(await reply.arrayBuffer());
   const { error } = await reply.json().catch(() => ({ error: { message: `The service failed (${reply.status}).` } }));
   throw new ServiceError(error.message, error.hint);
 }

@@ -32,7 +32,6 @@ function mark(text) {
   const [before, after] = [parts[0], parts.at(-1)];
   const cited = document.createElement("span");
   cited.className = "cited";
-  cited.id = "cited";
   cited.append(...parts.slice(1, -1).map((part, n) => (n === 1 || !inside ? marked(part) : part)));
   $("#text").replaceChildren(before, cited, after);
   const line = before.split("\n").length;

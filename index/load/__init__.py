@@ -23,9 +23,15 @@ def load_file(path: Path, source: str | None = None) -> Document:
     `source` names the document from now on (default: the absolute path).
     Raises DocumentError when the file cannot be read as text; the message names it.
     """
-    source = source or str(path.absolute())
+    source = source or os.path.abspath(path)  # noqa: PTH100  Path.absolute keeps "..", resolve follows links
     reader = markdown.read if path.suffix.lower() in MARKDOWN_SUFFIXES else text.read
-    return reader(text.decode(path), path.stem, source)
+    words = text.decode(path)
+    try:
+        return reader(words, path.stem, source)
+    except DocumentError:
+        raise
+    except Exception as error:  # a parser's own: one document must not stop the others
+        raise DocumentError(f"{path} cannot be read: {error!r}", "Save it as plain text (.txt).") from error
 
 
 def find_files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -47,5 +53,5 @@ def _below(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(parent, name)
-            if path.suffix.lower() in SUFFIXES and not name.startswith("."):
+            if path.suffix.lower() in SUFFIXES and not name.startswith(".") and path.is_file():
                 yield path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 
@@ -22,39 +23,39 @@ def read(text: str, name: str, source: str) -> Document:
 
     Line n of the document is line n of the file, so that a cited line can be looked up in an editor.
     """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     tokens = _PARSER.parse(text)
     lines = [""] * (text.count("\n") + 2)
-    marks: list[tuple[int, int]] = []
+    marks: list[tuple[int, int, int]] = []
     for line, words, level in _blocks(tokens):
-        for offset, row in enumerate(words.split("\n")):
-            if line + offset < len(lines):
-                lines[line + offset] += (" | " if lines[line + offset] else "") + row.rstrip()
-        if level:
-            marks.append((line, level))
+        rows = words.split("\n")
+        for offset, row in enumerate(rows[: len(lines) - line]):
+            lines[line + offset] += (" | " if lines[line + offset] else "") + row.rstrip()
+        if level and words.strip():
+            marks.append((line, line + len(rows) - 1, level))
     starts = [0]
     for row in lines:
         starts.append(starts[-1] + len(row) + 1)
-    headings = tuple(
-        Heading(starts[line], starts[line] + len(lines[line]), level) for line, level in marks if lines[line].strip()
-    )
+    headings = tuple(Heading(starts[first], starts[last] + len(lines[last]), level) for first, last, level in marks)
     body = "\n".join(lines).rstrip("\n") + "\n"
     first = next((body[heading.start : heading.end] for heading in headings if heading.level == 1), "")
     return from_text(
         body,
-        title=_front_matter(tokens).get("title", "") or " ".join(first.split()) or name,
+        title=_front_matter_title(tokens) or " ".join(first.split()) or name,
         source=source,
         media_type="text/markdown",
         headings=headings,
     )
 
 
-def _front_matter(tokens: Sequence[Token]) -> dict[str, str]:
+def _front_matter_title(tokens: Sequence[Token]) -> str:
     content = next((token.content for token in tokens if token.type == "front_matter"), "")
     try:
         values = yaml.safe_load(content)
-    except yaml.YAMLError:
-        return {}
-    return {str(key): str(value) for key, value in values.items()} if isinstance(values, dict) else {}
+    except (yaml.YAMLError, ValueError, RecursionError):  # a date that does not exist, brackets without end
+        return ""
+    title = values.get("title") if isinstance(values, dict) else None
+    return " ".join(title.split()) if isinstance(title, str) else ""
 
 
 def _blocks(tokens: Sequence[Token]) -> Iterator[tuple[int, str, int]]:
@@ -79,31 +80,44 @@ def _blocks(tokens: Sequence[Token]) -> Iterator[tuple[int, str, int]]:
             marker = ""
         elif token.type in ("fence", "code_block") and token.map:
             yield token.map[0] + (token.type == "fence"), token.content.rstrip("\n"), 0
+            marker = ""
         elif token.type == "html_block" and token.map:
             yield token.map[0], _without_tags(token.content), 0
 
 
 def _words(inline: Token) -> str:
-    words, position = "", 0
+    words, position, link = "", 0, -1
     for token in inline.children or []:
         if token.type in ("softbreak", "hardbreak"):
             words += "\n"
-        elif token.type == "image":
-            words += _words(token)
         elif token.type == "code_inline":
-            start = inline.content.find(token.markup, position) + len(token.markup)
-            position = inline.content.find(token.markup, start) + len(token.markup)
-            written = inline.content[start : position - len(token.markup)]
-            words += written if "\n" in written else token.content  # the parser makes spaces of line breaks
+            written = _code(token).search(inline.content, position)
+            position = written.end() if written else position
+            words += written[1] if written else token.content
+        elif token.type == "html_inline":
+            words += "\n" * token.content.count("\n")
         elif token.type in ("text", "text_special"):
             words += token.content
-    return words
+        elif token.type in ("image", "link_close"):
+            words += _words(token) if token.type == "image" else ""
+            link = len(words) if link < 0 else link
+    inside = inline.content.count("\n") - words.count("\n")  # line breaks in the address or title of a link
+    return words if link < 0 or inside <= 0 else words[:link] + "\n" * inside + words[link:]
+
+
+def _code(token: Token) -> re.Pattern[str]:
+    """A code span as it was written: the parser makes spaces of its line breaks."""
+    inside = "".join(r"[ \n]" if character == " " else re.escape(character) for character in token.content)
+    return re.compile(rf"(?<!`){token.markup}[ \n]?({inside})[ \n]?{token.markup}(?!`)")
 
 
 class _Text(HTMLParser):
+    """The words between tags, each on the line where it stands."""
+
     def __init__(self) -> None:
         super().__init__()
         self.text = ""
+        self._line = 1
         self._hidden = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
@@ -114,10 +128,9 @@ class _Text(HTMLParser):
             self._hidden = ""
 
     def handle_data(self, data: str) -> None:
-        self.text += "\n" * data.count("\n") if self._hidden else data
-
-    def handle_comment(self, data: str) -> None:
-        self.text += "\n" * data.count("\n")
+        if not self._hidden:
+            self.text += "\n" * (self.getpos()[0] - self._line) + data
+            self._line = self.getpos()[0] + data.count("\n")
 
 
 def _without_tags(html: str) -> str:

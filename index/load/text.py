@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from index.errors import DocumentError
 from index.sentences import trimmed
-from index.types import Document, Heading
+from index.types import Document, Heading, Span
 
 MAX_BYTES = 64 * 1024 * 1024
 _TITLE_CHARACTERS = 200
+_WRAP_WIDTH = 120
+"""Lines up to here may be wrapped text; longer ones are paragraphs."""
+_SHORT = 40
+"""Nobody wraps text at so few characters."""
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -21,6 +25,10 @@ def decode(path: Path) -> str:
 
     Raises DocumentError for anything else: a guessed encoding could quote words that nobody wrote.
     """
+    if not _encodable(str(path)):
+        raise DocumentError(f"the name of {str(path)!a} is not UTF-8", "Rename the file.")
+    if path.exists() and not path.is_file():
+        raise DocumentError(f"{path} is not a regular file", "Name a file, or a folder of files.")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DocumentError(f"{path} is larger than {MAX_BYTES >> 20} MB", "Split it into smaller files.")
@@ -63,15 +71,28 @@ def read(text: str, name: str, source: str) -> Document:
 
 
 def title_line(text: str) -> Heading | None:
-    """The first line that is not blank, if it is short and does not end like a sentence."""
-    start = 0
+    """The first line, if it is short, does not end like a sentence, and was not broken off for want of room."""
+    spans, start = [], 0
     for line in text.splitlines(keepends=True):
-        span = trimmed(text, start, start + len(line))
-        if span.start < span.end:
-            short = span.end - span.start <= _TITLE_CHARACTERS and bool(text[span.end :].strip())
-            return Heading(*span, level=1) if short and text[span.end - 1] not in ".!;:,。！；：，" else None
+        spans.append(trimmed(text, start, start + len(line)))
         start += len(line)
-    return None
+    first = next((row for row, (start, end) in enumerate(spans) if start < end), len(spans))
+    if first + 1 >= len(spans) or not text[spans[first].end :].strip():
+        return None
+    title, following = spans[first], spans[first + 1]
+    short = title.end - title.start <= _TITLE_CHARACTERS and text[title.end - 1] not in ".!;:,。！；：，"
+    return Heading(*title, level=1) if short and not _runs_on(text, title, following, spans[first + 1 :]) else None
+
+
+def _runs_on(text: str, title: Span, following: Span, rest: Sequence[Span]) -> bool:
+    """Does the next line go on with what the first began, as in text wrapped at a margin?"""
+    if following.start == following.end:
+        return False
+    if text[following.start].islower():
+        return True
+    width = max(end - start for start, end in rest)
+    word = len(text[following.start : following.end].split(maxsplit=1)[0])
+    return width <= _WRAP_WIDTH and title.end - title.start + 1 + word > 0.75 * width > _SHORT
 
 
 def from_text(

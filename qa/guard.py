@@ -1,0 +1,76 @@
+"""What stands around every request: security headers on the reply, and a limit on what is read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from fastapi import HTTPException
+from fastapi.responses import JSONResponse
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY = 64 * 1024 * 1024
+"""Bytes of a request; a document that is larger is better given to `qa index`."""
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+class Guard:
+    """ASGI middleware. Replies to unexpected failures are made outside of it and take `HEADERS` themselves.
+
+    With `hosts`, a request for another name is refused: a page from elsewhere whose name was made to lead to this
+    machine (DNS rebinding) could read the library otherwise.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str] | None = None) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if self._hosts is not None and _host(scope) not in self._hosts:
+            await _misdirected(scope, receive, send)
+            return
+        received = 0
+
+        async def guarded_receive() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > MAX_BODY:
+                raise HTTPException(413, f"the request is over {MAX_BODY >> 20} MB; use qa index for large files")
+            return message
+
+        async def guarded_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, guarded_receive, guarded_send)
+
+
+def _host(scope: Scope) -> str:
+    """The name in the Host header, without port, lower case."""
+    value = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
+    return value.rpartition("]")[0] + "]" if value.startswith("[") else value.partition(":")[0]
+
+
+async def _misdirected(scope: Scope, receive: Receive, send: Send) -> None:
+    error = {
+        "code": "misdirected_request",
+        "message": "this service answers on this machine only",
+        "hint": "Open it by the address that it printed.",
+    }
+    await JSONResponse({"error": error}, 421, HEADERS)(scope, receive, send)

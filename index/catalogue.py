@@ -85,6 +85,11 @@ class Catalogue:
 
     # Reading
 
+    def check(self) -> None:
+        """Raises IndexMismatch when the index is not, or no longer, the one that was opened."""
+        with self._read() as connection:
+            self._checked(connection)
+
     def generation(self) -> int:
         """Raised by one with every write."""
         with self._read() as connection:
@@ -202,6 +207,7 @@ class Catalogue:
     def remove(self, document_id: str) -> bool:
         """Remove a document with all its passages; False when there is none of that id."""
         with self._write() as connection:
+            self._checked(connection)
             gone = connection.execute(sa.delete(tables.documents).where(tables.documents.c.id == document_id)).rowcount
             if gone:
                 _log(connection, document_id)

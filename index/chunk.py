@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ _WRAP_WIDTH = 120
 """Lines all shorter than this many characters are taken for wrapped text, longer ones for paragraphs."""
 _CHARACTERS_PER_PIECE = 8
 """No passage is longer than this many characters a piece, however few pieces a tokenizer makes of it."""
+_JOINED = regex.compile(r"[\p{M}\u200d\p{Emoji_Modifier}]")
+"""What belongs to the character before it."""
 _LIST_ITEM = regex.compile(r"\s*(?:[-*+•‣–—·]|\p{N}{1,3}[.)]|\p{L}[.)])\s")
 
 
@@ -171,7 +172,7 @@ def _boundary(text: str, start: int, end: int) -> int:
     space = regex.search(r"(?r)\s", text, pos=(start + end) // 2, endpos=end)
     if space:
         return space.end()
-    while end > start + 1 and unicodedata.combining(text[end]):
+    while end > start + 1 and (_JOINED.match(text[end]) or text[end - 1] == "\u200d"):
         end -= 1
     return end
 

@@ -33,6 +33,8 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 
 BATCH = 32
 """Passages embedded at a time; a question waits for one such batch at most."""
+WAIT = 0.05
+"""Seconds that a batch of passages lets questions go first."""
 
 
 class Embedder(Protocol):
@@ -65,12 +67,17 @@ class SentenceTransformerEmbedder:
         order = sorted(range(len(texts)), key=lambda row: len(texts[row]))  # like lengths together: less padding
         for start in range(0, len(order), BATCH):
             batch = order[start : start + BATCH]
-            while self._asked:
-                time.sleep(0.001)
+            self._give_way()
             with self._lock:
                 made = self._model.encode_document([texts[row] for row in batch], show_progress_bar=False)
             rows[batch] = self._rows(made)
         return rows
+
+    def _give_way(self) -> None:
+        """Let waiting questions go first, but not for ever: where there are always some, work must go on too."""
+        end = time.monotonic() + WAIT
+        while self._asked and time.monotonic() < end:
+            time.sleep(0.001)
 
     def question(self, text: str) -> Vector:
         self._asked += 1
@@ -148,7 +155,10 @@ def identity(model: str) -> str | None:
         weights = locate(model) / _WEIGHTS
     except ModelError:
         return None
-    return f"{Path(model).name}@{_sha256(weights)[:12]}" if weights.is_file() else Path(model).name
+    if not weights.is_file():
+        return Path(model).name
+    digest = _sha256(weights)
+    return f"{DEFAULT_MODEL if digest == WEIGHTS_SHA256 else Path(model).name}@{digest[:12]}"
 
 
 def _sha256(file: Path) -> str:

@@ -12,7 +12,7 @@ from fastapi import Body, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
-from index.errors import IndexMissing
+from index.errors import IndexMismatch, IndexMissing
 from index.load import from_text
 from index.types import Document
 from qa import __version__, failures
@@ -191,14 +191,18 @@ def _unknown(document_id: str) -> HTTPException:
 def _health(app: FastAPI, library: Library) -> None:
     @app.get("/health", tags=["service"])
     def health() -> Health:
-        """Is the service up, and does it search by meaning or, while the model is away, by BM25 alone?"""
+        """Can it answer, and does it search by meaning or, while the model is away, by BM25 alone?"""
         documents, passages, pending = library.catalogue.counts()
-        model = library.model
+        model, failure = library.model, None
+        try:
+            library.catalogue.check()
+        except IndexMismatch as error:
+            failure = f"{error.message}. Start the service again with the settings of the index"
         return Health(
-            status="ok",
+            status="failing" if failure else "ok",
             version=__version__,
             retrieval="hybrid" if model.embedder else "bm25",
-            reason=model.reason,
+            reason=failure or model.reason,
             model=ModelHealth(model.name, model.state),
             generation=library.catalogue.generation(),
             documents=documents,

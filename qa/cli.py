@@ -89,7 +89,8 @@ def index(
 ) -> None:
     """Add files and folders, or bring them up to date; unchanged files are skipped."""
     from index.errors import DocumentError
-    from index.load import find_files, load_file
+    from index.load import find_files
+    from qa.wire import read_file
 
     reports, failures = [], []
     with _opened(data, model, make=True) as library, _progress() as progress:
@@ -112,7 +113,7 @@ def index(
         for path in files:
             progress.update(bar, description=_plain(path.name))
             try:
-                reports.append(library.builder.put(load_file(path), advance))
+                reports.append(library.builder.put(read_file(path, library.settings), advance))
             except DocumentError as error:
                 failures.append(error)
             progress.advance(bar)

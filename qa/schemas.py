@@ -163,9 +163,12 @@ class ModelHealth:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`retrieval` is what a hybrid question gets now; `reason` says why when that is BM25 alone."""
+    """`retrieval` is what a hybrid question gets now; `reason` says why when that is BM25 alone, or nothing.
 
-    status: Literal["ok"]
+    `status` is "failing" when questions are refused because the index was made anew with other settings meanwhile.
+    """
+
+    status: Literal["ok", "failing"]
     version: str
     retrieval: Mode
     reason: str | None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from index import embed
 from index.build import Builder, Report
@@ -13,6 +15,7 @@ from index.errors import DocumentError, IndexMissing, ModelError
 from index.load import find_files, load_file
 from index.local import LocalEngine
 from index.search import Searcher
+from index.types import Document
 from qa.answer import Answerer
 from qa.config import Settings
 from qa.model import Model
@@ -63,14 +66,20 @@ def fingerprint(settings: Settings) -> dict[str, str]:
 def index_seeds(library: Library) -> list[Report]:
     """Index the seeds into a new data folder, named by their place in it; a bad file is logged, the others go on."""
     folder, reports = library.settings.seeds, list[Report]()
-    if folder is None:
-        return reports
-    for path in find_files([folder]):
+    for path in find_files([folder] if folder else []):
         try:
-            reports.append(library.builder.put(load_file(path, f"seeds/{path.relative_to(folder).as_posix()}")))
+            reports.append(library.builder.put(read_file(path, library.settings)))
         except DocumentError as error:
             _log.warning("not indexed: %s. %s", error.message, error.hint)
     return reports
+
+
+def read_file(path: Path, settings: Settings) -> Document:
+    """A file as a document; a seed is named by its place among the seeds, so that it is the same on every machine."""
+    seeds = os.path.abspath(settings.seeds) if settings.seeds else None  # noqa: PTH100
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100
+    inside = seeds is not None and absolute.is_relative_to(seeds)
+    return load_file(path, f"seeds/{absolute.relative_to(seeds or '').as_posix()}" if inside else None)
 
 
 def reindex(library: Library) -> Iterator[Report]:

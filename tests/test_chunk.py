@@ -114,11 +114,13 @@ def test_pages_and_lines_count_from_one_and_include_both_ends() -> None:
     assert chunk(document(text), MODEL)[0].page_start is None
 
 
-@pytest.mark.parametrize("text", ["word " * 5000, "字" * 5000, "x" * 5000, "e\u0301" * 3000, "\u200b" * 5000])
+@pytest.mark.parametrize(
+    "text", ["word " * 5000, "字" * 5000, "x" * 5000, "e\u0301" * 3000, "\u200b" * 5000, "👩🏽‍🚒" * 900]
+)
 def test_text_without_sentences_is_cut_within_bounds(text: str) -> None:
     passages: list[Passage] = chunk(document(text), MODEL, Chunking(100))
     assert all(len(MODEL.spans([passage.text])[0]) <= 100 and len(passage.text) <= 800 for passage in passages)
-    assert not any(passage.text.startswith("\u0301") for passage in passages)
+    assert not any(passage.text[0] in "\u0301\u200d🏽🚒" for passage in passages)
 
 
 def test_without_a_model_the_estimate_is_not_below_the_real_number_for_prose(seed: Document) -> None:

@@ -28,7 +28,7 @@ def test_ask_prints_the_passage_with_its_source(data: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "Answered below" in done.stdout
     assert "ceasefire monitoring and verification mechanism" in done.stdout
-    assert f"{SEED}, lines 3–4" in done.stdout
+    assert f"seeds/{SEED.name}, lines 3–4" in done.stdout
 
 
 @pytest.mark.model

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from index.chunk import chunk
+from index.embed import EstimatedPieces
 from index.errors import DocumentError
 from index.load import find_files, from_text, load_file
 from tests.conftest import ROOT, SEED
@@ -29,8 +31,8 @@ def test_the_seed_is_byte_for_byte_the_given_one_and_its_title_is_its_first_line
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_unicode_text_is_read_with_its_line_ends(tmp_path: Path, encoding: str) -> None:
     file = tmp_path / "a.txt"
-    file.write_bytes("Ein Titel\r\nGrüße, 世界.\r\n".encode(encoding))
-    assert load_file(file).text == "Ein Titel\r\nGrüße, 世界.\r\n"
+    file.write_bytes("Ein Titel\r\n\r\nGrüße, 世界.\r\n".encode(encoding))
+    assert load_file(file).text == "Ein Titel\r\n\r\nGrüße, 世界.\r\n"
     assert load_file(file).title == "Ein Titel"
 
 
@@ -178,15 +180,45 @@ def test_the_same_file_by_another_path_is_the_same_document(tmp_path: Path) -> N
     assert load_file(tmp_path / "sub" / ".." / "a.txt") == load_file(tmp_path / "a.txt")
 
 
-def test_the_first_line_of_wrapped_text_is_no_title(tmp_path: Path) -> None:
-    file = tmp_path / "treaty.txt"
-    file.write_text(
-        "The treaty of the seven rivers was signed in Vienna by the ministers of\n"
-        "France and Germany on 3 May 1999. It ended the long war about fishing\nand trade on them.\n"
-    )
-    assert (load_file(file).title, load_file(file).headings) == ("treaty", ())
-    file.write_text("A title of its own\n\nThe treaty was signed\nin Vienna.")
-    assert load_file(file).title == "A title of its own"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The treaty of the seven rivers was signed in Vienna by the ministers of\nFrance and Germany on 3 May 1999.",
+        "- Passport number is X123\n- Hotel is Ritz\n- Flight leaves at nine\n",
+        "Alice: The door code is 4711\nBob: thanks",
+        "Alice,1990,Paris\nBob,1991,Rome",
+        "1. Open the box\n\n2. Close it",
+        "The CEO of Acme is Jane Roe (since 2019)\n\nMore about her.",
+        "One line only",
+    ],
+)
+def test_a_first_line_that_may_be_content_stays_in_the_passages(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text(text)
+    assert chunk(load_file(file), EstimatedPieces())[0].text.startswith(text.splitlines()[0])
+
+
+def test_a_first_line_above_a_paragraph_or_a_blank_line_is_the_title(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    for text in ("A title of its own\n\nThe treaty was signed\nin Vienna.", "A title of its own\n" + "Long. " * 30):
+        file.write_text(text)
+        assert load_file(file).title == "A title of its own"
+    assert chunk(load_file(file), EstimatedPieces())[0].text.startswith("Long.")
+
+
+@pytest.mark.parametrize(
+    ("markdown", "words"),
+    [
+        ("| a | b |\n|---|---|\n| Oslo<br>Bergen | Norway |", "Oslo Bergen | Norway"),
+        ("<table><tr><td>Paris</td><td>France</td></tr></table>", "Paris France"),
+        ("<p>Rent<br>900 euros, <b>un</b>believable</p>", "Rent 900 euros, unbelievable"),
+        ("Line<br/>broken H<sub>2</sub>O", "Line broken H2O"),
+    ],
+)
+def test_tags_that_part_words_leave_a_space(tmp_path: Path, markdown: str, words: str) -> None:
+    file = tmp_path / "tags.md"
+    file.write_text(markdown)
+    assert words in load_file(file).text
 
 
 @pytest.mark.parametrize("title", ["", "[a]", "{b: c}", "5"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,26 @@ def test_batching_does_not_change_a_vector(embedder: SentenceTransformerEmbedder
     together = embedder.passages(texts)
     for row in (0, 33, 69):
         np.testing.assert_allclose(embedder.passages([texts[row]])[0], together[row], atol=1e-5)
+
+
+def test_passages_are_embedded_although_questions_never_stop(embedder: SentenceTransformerEmbedder) -> None:
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            embedder.question("Who is asking?")
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    done = threading.Thread(target=embedder.passages, args=(["One sentence."] * 40,))
+    done.start()
+    done.join(20)
+    finished = not done.is_alive()
+    stop.set()
+    for thread in [*threads, done]:
+        thread.join()
+    assert finished
 
 
 def test_the_weights_are_the_published_ones() -> None:
@@ -78,7 +99,7 @@ def test_any_sentence_transformers_folder_works(copied: Path, embedder: Sentence
     pieces = word_pieces(str(copied))
     assert isinstance(pieces, ModelPieces)
     assert pieces.max_length == 256
-    assert embed.identity(str(copied)) == f"model@{embed.WEIGHTS_SHA256[:12]}"
+    assert embed.identity(str(copied)) == embed.identity(DEFAULT_MODEL)  # the same weights by another path
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "/no/such/folder", "../..", "a name with spaces"])

@@ -169,3 +169,24 @@ def test_everything_works_without_any_network(tmp_path: Path) -> None:
     health, answer = json.loads(done.stdout)
     assert (health["retrieval"], answer["retrieval"]) == ("hybrid", "hybrid")
     assert "ceasefire monitoring" in answer["passages"][0]["highlights"][0]["text"]
+
+
+def test_indexing_the_seeds_again_by_the_command_adds_no_second_copy(start: Start, tmp_path: Path) -> None:
+    given = {"QA_MODEL": "/no/such/model", "QA_DATA": str(tmp_path / "shared")}
+    server = start(**given)
+    done = qa("index", "seeds", **given)
+    assert done.stdout == "0 added, 0 replaced, 1 unchanged; 9 passages\n"  # cut by the estimate
+    assert server.get("/health")[1]["documents"] == 1
+
+
+def test_an_index_made_anew_beside_the_service_is_refused_and_health_says_so(start: Start, tmp_path: Path) -> None:
+    given = {"QA_MODEL": "/no/such/model", "QA_DATA": str(tmp_path / "shared")}
+    server = start(**given)
+    assert server.get(QUESTION)[0] == 200
+    assert qa("reindex", QA_PASSAGE_PIECES="64", **given).returncode == 0
+    status, reply = server.get(QUESTION)
+    assert (status, reply["error"]["code"]) == (503, "index_mismatch")
+    health = server.get("/health")[1]
+    assert health["status"] == "failing"
+    assert "chunking" in health["reason"]
+    assert start(**given, QA_PASSAGE_PIECES="64").get(QUESTION)[0] == 200

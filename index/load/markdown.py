@@ -15,6 +15,9 @@ from index.load.text import from_text
 from index.types import Document, Heading
 
 _PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"]).use(front_matter_plugin)
+_PARTING = re.compile(
+    r"<?/?(?:br|hr|p|div|li|dd|dt|t[dhr]|h[1-6]|option|section|article|blockquote|pre)\b", re.IGNORECASE
+)
 _HIDDEN_TAGS = {"script", "style"}
 
 
@@ -83,6 +86,7 @@ def _blocks(tokens: Sequence[Token]) -> Iterator[tuple[int, str, int]]:
             marker = ""
         elif token.type == "html_block" and token.map:
             yield token.map[0], _without_tags(token.content), 0
+            marker = ""
 
 
 def _words(inline: Token) -> str:
@@ -95,7 +99,7 @@ def _words(inline: Token) -> str:
             position = written.end() if written else position
             words += written[1] if written else token.content
         elif token.type == "html_inline":
-            words += "\n" * token.content.count("\n")
+            words += _gap(words, token.content) + "\n" * token.content.count("\n")
         elif token.type in ("text", "text_special"):
             words += token.content
         elif token.type in ("image", "link_close"):
@@ -103,6 +107,11 @@ def _words(inline: Token) -> str:
             link = len(words) if link < 0 else link
     inside = inline.content.count("\n") - words.count("\n")  # line breaks in the address or title of a link
     return words if link < 0 or inside <= 0 else words[:link] + "\n" * inside + words[link:]
+
+
+def _gap(before: str, tag: str) -> str:
+    """A space where a tag parts words that would run together: a line break, a cell, a block."""
+    return " " if _PARTING.match(tag) and before[-1:].strip() else ""
 
 
 def _code(token: Token) -> re.Pattern[str]:
@@ -121,9 +130,11 @@ class _Text(HTMLParser):
         self._hidden = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+        self.text += _gap(self.text, tag)
         self._hidden = self._hidden or (tag if tag in _HIDDEN_TAGS else "")
 
     def handle_endtag(self, tag: str) -> None:
+        self.text += _gap(self.text, tag)
         if tag == self._hidden:
             self._hidden = ""
 

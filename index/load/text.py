@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,8 +16,7 @@ MAX_BYTES = 64 * 1024 * 1024
 _TITLE_CHARACTERS = 200
 _WRAP_WIDTH = 120
 """Lines up to here may be wrapped text; longer ones are paragraphs."""
-_SHORT = 40
-"""Nobody wraps text at so few characters."""
+_LIST_ITEM = re.compile(r"[-*+•‣–—·>|#]|\d{1,3}[.)]\s|\w[.)]\s")
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -60,39 +60,41 @@ def _binary(path: Path) -> DocumentError:
 
 
 def read(text: str, name: str, source: str) -> Document:
-    """A document whose title is the first line, where that line reads like one, else the file's name."""
-    title = title_line(text)
+    """A document whose title is the first line, where that line reads like one, else the file's name.
+
+    The title line is left out of the passages only above a paragraph in one line, where nothing but a title stands;
+    before a blank line it may be content as well, and stays.
+    """
+    spans = _lines(text)
+    title = _title(text, spans)
+    alone = title is not None and len(spans) > 1 and spans[1].end - spans[1].start > _WRAP_WIDTH
     return from_text(
         text,
         title=text[title.start : title.end] if title else name,
         source=source,
-        headings=(title,) if title else (),
+        headings=(Heading(*title, level=1),) if title and alone else (),
     )
 
 
-def title_line(text: str) -> Heading | None:
-    """The first line, if it is short, does not end like a sentence, and was not broken off for want of room."""
-    spans, start = [], 0
+def _lines(text: str) -> list[Span]:
+    """The lines from the first that is not blank on, without their white space."""
+    spans, start = list[Span](), 0
     for line in text.splitlines(keepends=True):
-        spans.append(trimmed(text, start, start + len(line)))
+        span = trimmed(text, start, start + len(line))
+        if spans or span.start < span.end:
+            spans.append(span)
         start += len(line)
-    first = next((row for row, (start, end) in enumerate(spans) if start < end), len(spans))
-    if first + 1 >= len(spans) or not text[spans[first].end :].strip():
+    return spans
+
+
+def _title(text: str, lines: Sequence[Span]) -> Span | None:
+    """The first line, if it is short, ends unlike a sentence, is no list item, and stands apart from what follows."""
+    if len(lines) < 2:
         return None
-    title, following = spans[first], spans[first + 1]
-    short = title.end - title.start <= _TITLE_CHARACTERS and text[title.end - 1] not in ".!;:,。！；：，"
-    return Heading(*title, level=1) if short and not _runs_on(text, title, following, spans[first + 1 :]) else None
-
-
-def _runs_on(text: str, title: Span, following: Span, rest: Sequence[Span]) -> bool:
-    """Does the next line go on with what the first began, as in text wrapped at a margin?"""
-    if following.start == following.end:
-        return False
-    if text[following.start].islower():
-        return True
-    width = max(end - start for start, end in rest)
-    word = len(text[following.start : following.end].split(maxsplit=1)[0])
-    return width <= _WRAP_WIDTH and title.end - title.start + 1 + word > 0.75 * width > _SHORT
+    first, second = lines[:2]
+    apart = second.start == second.end or second.end - second.start > _WRAP_WIDTH
+    short = first.end - first.start <= _TITLE_CHARACTERS and text[first.end - 1] not in ".!;:,。！；：，"
+    return first if apart and short and not _LIST_ITEM.match(text, first.start) else None
 
 
 def from_text(

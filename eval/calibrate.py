@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
@@ -67,7 +68,7 @@ def main() -> None:
     if write:
         PARAMETERS.write_text(text + "\n")
     else:
-        print(text)  # noqa: T201
+        typer.echo(text)
 
 
 def fit(mode: Mode, examples: Sequence[Example]) -> Parameters:
@@ -108,7 +109,7 @@ def _report(title: str, parameters: Parameters, examples: Sequence[Example], set
         shown.append(f"{kind} {auroc([one.kind == 'answerable' for one in chosen], probabilities):.3f}")
     kept = [one for one in examples if one.kind == "answerable" and one.set_name.startswith(set_name)]
     share = float((_probabilities(parameters, kept) >= parameters["threshold"]).mean())
-    print(f"{title}: AUROC {', '.join(shown)}; keeps {share:.3f} of the answerable")  # noqa: T201
+    typer.echo(f"{title}: AUROC {', '.join(shown)}; keeps {share:.3f} of the answerable")
 
 
 def _examples(folder: Path) -> Iterator[tuple[Mode, Example]]:

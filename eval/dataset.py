@@ -13,7 +13,7 @@ SETS = Path(__file__).parent / "sets"
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """A span that answers: `text == document.text[start:end]` of the document with this file name."""
+    """A span that answers: `text == document.text[start:end]` of the document at this place in the folder."""
 
     document: str
     start: int

@@ -37,10 +37,10 @@ class Result:
 
 
 def library_of(folder: Path, data: Path, settings: Settings) -> Library:
-    """The documents of a folder in a library of its own, never in the user's."""
+    """The documents of a folder, named by their place in it, in a library of its own, never in the user's."""
     library = open_library(settings.model_copy(update={"data": data}), make=True, load_when_needed=True)
     for path in find_files([folder]):
-        library.builder.put(load_file(path, path.name))
+        library.builder.put(load_file(path, path.relative_to(folder).as_posix()))
     return library
 
 

@@ -7,6 +7,9 @@ from typing import Protocol
 
 from index.types import Hit, Passage, Vector, Vectors
 
+K1, B, EPSILON = 1.5, 0.75, 0.25
+"""BM25's parameters, the defaults of `rank_bm25.BM25Okapi`; explicit, so that every engine ranks alike."""
+
 
 class Engine(Protocol):
     """Finds candidates. The contract, each line a test in tests/test_engine.py:

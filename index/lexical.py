@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rank_bm25 import BM25Okapi
 
+from index.engine import EPSILON, K1, B
 from index.types import Hit, document_of
 
 SMALLEST = 24
@@ -35,7 +36,7 @@ class _Statistics(BM25Okapi):  # type: ignore[misc]  # the library is untyped
     """`BM25Okapi` given the counts instead of a corpus to walk."""
 
     def __init__(self, document_frequencies: Mapping[str, int], lengths: NDArray[np.int64]) -> None:
-        self.k1, self.b, self.epsilon = 1.5, 0.75, 0.25  # the defaults of BM25Okapi.__init__
+        self.k1, self.b, self.epsilon = K1, B, EPSILON
         self.corpus_size = max(len(lengths), SMALLEST)
         self.avgdl = float(lengths.mean())
         self.idf: dict[str, float] = {}
@@ -66,10 +67,9 @@ class LexicalIndex:
             term: int(frequencies[number]) for term, number in list(self._vocabulary.items()) if frequencies[number]
         }
         self._statistics = statistics = _Statistics(known, lengths)
-        k1, b = statistics.k1, statistics.b
-        norm = k1 * (1 - b + b * lengths / statistics.avgdl)
+        norm = K1 * (1 - B + B * lengths / statistics.avgdl)
         tf = counts[order].astype(np.float64)
-        self._weights = tf * (k1 + 1) / (tf + norm[self._rows])
+        self._weights = tf * (K1 + 1) / (tf + norm[self._rows])
 
     def changed(self, dropped: Collection[str], texts: Mapping[str, Sequence[str]]) -> LexicalIndex:
         """A new index without the passages of the `dropped` documents and with new ones: passage id -> its terms."""

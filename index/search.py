@@ -11,15 +11,15 @@ from typing import Literal
 
 from index.build import catch_up
 from index.catalogue import Catalogue
-from index.engine import Engine
+from index.engine import K1, B, Engine
 from index.schema import StoredPassage
 from index.terms import terms
 from index.types import Hit, Span, Vector
 
 Mode = Literal["hybrid", "dense", "bm25"]
 
-_MOST = 2.5
-"""k1 + 1: what BM25 gives a term of idf 1 that fills a passage."""
+_MOST = K1 + 1
+"""What BM25 gives a term of idf 1 that fills a passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ def share(bm25: float | None, weights: Mapping[str, float]) -> float:
 
 
 def _bm25(bag: Mapping[str, int], weights: Mapping[str, float], average: float) -> float:
-    """A sentence's BM25 with the idf of the passages, k1 1.5 and b 0.75, against the candidates' sentences."""
+    """A sentence's BM25 with the idf of the passages, against the candidates' sentences."""
     length = sum(bag.values())
-    norm = 1.5 * (0.25 + 0.75 * length / average) if average else 1.0
+    norm = K1 * (1 - B + B * length / average) if average else 1.0
     return math.fsum(weight * bag[term] * _MOST / (bag[term] + norm) for term, weight in weights.items() if term in bag)

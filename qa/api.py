@@ -14,6 +14,7 @@ from fastapi.staticfiles import StaticFiles
 
 from index.errors import IndexMismatch, IndexMissing
 from index.load import from_text
+from index.schema import DocumentSummary
 from index.types import Document
 from qa import __version__, failures
 from qa.answer import document_url
@@ -177,7 +178,7 @@ def _document(given: NewText | NewDocument, document_id: str | None) -> Document
     return from_text(given.text, title=given.title, source=given.source, id=document_id, metadata=given.metadata)
 
 
-def _found(library: Library, document_id: str) -> Any:
+def _found(library: Library, document_id: str) -> DocumentSummary:
     summary = library.catalogue.summary(document_id)
     if summary is None:
         raise _unknown(document_id)

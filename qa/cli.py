@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -48,7 +48,7 @@ def main() -> None:
 def ask(
     question: Annotated[str, typer.Argument(help="What you want to know.")],
     top_k: Annotated[int, typer.Option(min=1, max=100, help="How many passages.")] = 3,
-    mode: Annotated[str, typer.Option(help="hybrid, dense or bm25.")] = "hybrid",
+    mode: Annotated[Literal["hybrid", "dense", "bm25"], typer.Option(help="How to search.")] = "hybrid",
     document: Annotated[list[str] | None, typer.Option(help="Ask only this document id (repeatable).")] = None,
     data: Data = None,
     model: ModelName = None,
@@ -57,8 +57,6 @@ def ask(
     """Print the passages that answer a question."""
     from index.errors import IndexMissing
 
-    if mode not in ("hybrid", "dense", "bm25"):
-        raise typer.BadParameter("must be hybrid, dense or bm25", param_hint="--mode")
     if not question.strip() or len(question) > 2000:
         raise typer.BadParameter("must have 1 to 2,000 characters that are not blank", param_hint="QUESTION")
     if any("\ud800" <= character <= "\udfff" for character in question):
@@ -71,7 +69,7 @@ def ask(
             raise typer.BadParameter(f"no such document: {', '.join(unknown)}; see qa list", param_hint="--document")
         if mode != "bm25":
             library.model.load_once()  # before the clock of the answer starts
-        answer = library.answerer.ask(question, top_k, document_ids=document or None, mode=mode)  # type: ignore[arg-type]
+        answer = library.answerer.ask(question, top_k, document_ids=document or None, mode=mode)
         if as_json:
             _print_json(answer)
         else:
@@ -188,11 +186,12 @@ def serve(
 @app.command()
 def status(data: Data = None, model: ModelName = None, as_json: Json = False) -> None:
     """Show what is stored, where, and with which model."""
-    from index.embed import locate
+    from index.embed import EstimatedPieces, locate, word_pieces
     from index.errors import ModelError
 
     with _opened(data, model) as library:
         documents, passages, pending = library.catalogue.counts()
+        estimated = isinstance(word_pieces(library.settings.model), EstimatedPieces)
         try:
             installed: str = str(locate(library.settings.model))
         except ModelError as error:
@@ -206,6 +205,7 @@ def status(data: Data = None, model: ModelName = None, as_json: Json = False) ->
             "bytes": sum(file.stat().st_size for file in library.settings.data.iterdir() if file.is_file()),
             "model": library.settings.model,
             "model_found": installed,
+            "word_pieces": "estimated, the model's tokenizer is not there" if estimated else "the model's own",
             "runtime": "sentence-transformers, float32",
         }
     if as_json:

@@ -79,7 +79,8 @@ def test_the_command_measures_another_set_over_other_documents(tmp_path: Path) -
     folder = tmp_path / "birds"
     folder.mkdir()
     (folder / "birds.txt").write_text("Pelicans eat fish. Gulls eat chips.")
-    (folder / "cats.txt").write_text("Cats sleep all day.")
+    (folder / "old").mkdir()
+    (folder / "old" / "birds.txt").write_text("Cats sleep all day.")  # of the same name, and not in the way
     gold = {"document": "birds.txt", "start": 19, "end": 35, "text": "Gulls eat chips."}
     rows: list[dict[str, object]] = [
         {"id": "1", "question": "What do gulls eat?", "kind": "fact", "gold": [gold]},

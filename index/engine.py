@@ -5,34 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from index.types import Hit, Passage, Vector, Vectors
+from index.types import Hit, Passage, Stamp, Vector, Vectors
 
 K1, B, EPSILON = 1.5, 0.75, 0.25
 """BM25's parameters, the defaults of `rank_bm25.BM25Okapi`; explicit, so that every engine ranks alike."""
 
 
-class Engine(Protocol):
-    """Finds candidates. The contract, each line a test in tests/test_engine.py:
-
-    - ids are our strings; results are sorted by score, best first, ties by id; at most `k` of them;
-    - `[]` when empty, never an error when k is larger than the engine; never a row that did not match;
-    - `where` (document ids) narrows before ranking; an empty one leaves nothing;
-    - writes are seen after `commit`, all at once; reads are thread-safe and never see half a document;
-    - `replace` is idempotent, and with no passages it removes;
-    - whatever goes wrong inside is raised as EngineError.
-    """
+class Snapshot(Protocol):
+    """One state of an engine, in which a question finds all its candidates, whatever is written meanwhile."""
 
     @property
-    def generation(self) -> int:
-        """The catalogue's generation up to which this engine has caught up; 0 when empty."""
-        ...
-
-    def replace(self, document_id: str, passages: Sequence[Passage], vectors: Vectors | None) -> None:
-        """Stage a document's passages with their vectors, (passages, dim); None while they are not embedded."""
-        ...
-
-    def commit(self, generation: int) -> None:
-        """Show readers everything staged."""
+    def stamp(self) -> Stamp:
+        """The state of the catalogue that this is made from; generation 0 when empty."""
         ...
 
     def weights(self, terms: Sequence[str]) -> dict[str, float]:
@@ -49,5 +33,38 @@ class Engine(Protocol):
     def sparse(self, weights: Mapping[str, float], k: int, where: Collection[str] | None = None) -> list[Hit]:
         """The k passages with the highest BM25 score among those that hold any of the terms."""
         ...
+
+
+class Engine(Protocol):
+    """Finds candidates. The contract, each line a test in tests/test_engine.py:
+
+    - ids are our strings; results are sorted by score, best first, ties by id; at most `k` of them;
+    - `[]` when empty, never an error when k is larger than the engine; never a row that did not match;
+    - `where` (document ids) narrows before ranking; an empty one leaves nothing;
+    - writes are seen after `commit`, all at once, and never by a snapshot taken before;
+    - reads are thread-safe, wait for no write, and never see half a document;
+    - `replace` is idempotent, and with no passages it removes; after `clear` only what follows it is there;
+    - after any sequence of writes the answers are those of an engine given the final documents only;
+    - whatever goes wrong inside is raised as EngineError.
+    """
+
+    @property
+    def stamp(self) -> Stamp:
+        """The state of the catalogue that readers see."""
+        ...
+
+    def clear(self) -> None:
+        """Stage the removal of every document."""
+        ...
+
+    def replace(self, document_id: str, passages: Sequence[Passage], vectors: Vectors | None) -> None:
+        """Stage a document's passages with their vectors, (passages, dim); None while they are not embedded."""
+        ...
+
+    def commit(self, stamp: Stamp) -> None:
+        """Show readers everything staged."""
+        ...
+
+    def snapshot(self) -> Snapshot: ...
 
     def close(self) -> None: ...

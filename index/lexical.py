@@ -1,15 +1,14 @@
-"""The sparse leg: BM25 over postings. The only file that imports rank_bm25.
+"""BM25's statistics over all segments. The only file that imports rank_bm25.
 
 Statistics and defaults are rank-bm25's (`BM25Okapi`, after Trotman et al. 2014, "Improvements to BM25 and language
-models examined"), and its `get_scores` is the oracle in the tests; only the scoring loop is ours, because the
-library's own walks every passage in Python for every term.
+models examined"), and its `get_scores` is the oracle in the tests; only the scoring loop is ours (`index.postings`),
+because the library's own walks every passage in Python for every term.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,96 +16,67 @@ from numpy.typing import NDArray
 from rank_bm25 import BM25Okapi
 
 from index.engine import EPSILON, K1, B
-from index.types import Hit, document_of
 
 SMALLEST = 24
 """Below this many passages idf is taken as if there were as many. Okapi's idf is zero or negative for a term in
 half of the passages: in a library of two, every term; a short document could not be searched by keyword at all."""
+MOST = K1 + 1
+"""What a term of idf 1 that fills a passage would score."""
+
+
+class _Okapi(BM25Okapi):  # type: ignore[misc]  # the library is untyped
+    """`BM25Okapi`'s idf of a few terms, the average over all of them, which floors it, being known already."""
+
+    def __init__(self, passages: int, average_idf: float) -> None:
+        self.corpus_size, self.epsilon = passages, EPSILON
+        self.idf: dict[str, float] = {}
+        self._average = average_idf
+
+    @property
+    def average_idf(self) -> float:
+        return self._average
+
+    @average_idf.setter
+    def average_idf(self, _: float) -> None:
+        """`_calc_idf` would set that of the few."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Bag:
-    """The distinct terms of one passage, by number, and how often each occurs."""
+class Statistics:
+    """Of the passages that can be found: how many, how many terms in all, and in how many each term occurs."""
 
-    terms: NDArray[np.int64]
-    counts: NDArray[np.int64]
+    passages: int
+    length: int
+    frequencies: NDArray[np.int64]
+    average_idf: float
 
+    @classmethod
+    def of(cls, passages: int, length: int, frequencies: NDArray[np.int64]) -> Statistics:
+        occurring = frequencies[frequencies > 0]
+        average = float(np.mean(_idf(max(passages, SMALLEST), occurring))) if len(occurring) else 0.0
+        return cls(passages, length, frequencies, average)
 
-class _Statistics(BM25Okapi):  # type: ignore[misc]  # the library is untyped
-    """`BM25Okapi` given the counts instead of a corpus to walk."""
-
-    def __init__(self, document_frequencies: Mapping[str, int], lengths: NDArray[np.int64]) -> None:
-        self.k1, self.b, self.epsilon = K1, B, EPSILON
-        self.corpus_size = max(len(lengths), SMALLEST)
-        self.avgdl = float(lengths.mean())
-        self.idf: dict[str, float] = {}
-        self._calc_idf(document_frequencies)
-
-
-class LexicalIndex:
-    """Postings of passages, never changed once made, so that threads may search it while a new one is built."""
-
-    def __init__(
-        self, ids: Sequence[str] = (), bags: Sequence[_Bag] = (), vocabulary: dict[str, int] | None = None
-    ) -> None:
-        self.ids = list(ids)
-        self._bags = list(bags)
-        self._vocabulary = {} if vocabulary is None else vocabulary  # only ever grows: older indexes stay right
-        self._statistics: _Statistics | None = None
-        if not any(len(bag.terms) for bag in self._bags):
-            return  # nothing to find: passages of punctuation, or none
-        terms = np.concatenate([bag.terms for bag in self._bags])
-        counts = np.concatenate([bag.counts for bag in self._bags])
-        rows = np.repeat(np.arange(len(self.ids), dtype=np.int32), [len(bag.terms) for bag in self._bags])
-        lengths = np.array([bag.counts.sum() for bag in self._bags], np.int64)
-        order = np.argsort(terms, kind="stable")
-        frequencies = np.bincount(terms, minlength=len(self._vocabulary))
-        self._starts = np.concatenate([[0], np.cumsum(frequencies)])
-        self._rows = rows[order]
-        known = {
-            term: int(frequencies[number]) for term, number in list(self._vocabulary.items()) if frequencies[number]
-        }
-        self._statistics = statistics = _Statistics(known, lengths)
-        norm = K1 * (1 - B + B * lengths / statistics.avgdl)
-        tf = counts[order].astype(np.float64)
-        self._weights = tf * (K1 + 1) / (tf + norm[self._rows])
-
-    def changed(self, dropped: Collection[str], texts: Mapping[str, Sequence[str]]) -> LexicalIndex:
-        """A new index without the passages of the `dropped` documents and with new ones: passage id -> its terms."""
-        kept = [row for row, passage_id in enumerate(self.ids) if document_of(passage_id) not in dropped]
-        bags = [self._bags[row] for row in kept] + [self._bag(terms) for terms in texts.values()]
-        return LexicalIndex([*(self.ids[row] for row in kept), *texts], bags, self._vocabulary)
-
-    def _bag(self, terms: Sequence[str]) -> _Bag:
-        counts = Counter(terms)
-        numbers = [self._vocabulary.setdefault(term, len(self._vocabulary)) for term in counts]
-        return _Bag(np.array(numbers, np.int64), np.array(list(counts.values()), np.int64))
-
-    def weights(self, terms: Sequence[str]) -> dict[str, float]:
+    def weights(self, terms: Sequence[str], vocabulary: Mapping[str, int]) -> dict[str, float]:
         """Each distinct term's idf times its count; an unknown term has the idf of one that a single passage holds."""
-        if self._statistics is None:
+        if self.length == 0:
             return {}
-        size = self._statistics.corpus_size
-        unknown = math.log(size - 0.5) - math.log(1.5)
-        return {term: self._statistics.idf.get(term, unknown) * count for term, count in Counter(terms).items()}
+        asked = Counter(terms)
+        okapi = _Okapi(max(self.passages, SMALLEST), self.average_idf)
+        okapi._calc_idf({term: self._frequency(vocabulary.get(term)) for term in asked} or {"": 1})
+        return {term: okapi.idf[term] * count for term, count in asked.items()}
 
-    def search(self, weights: Mapping[str, float], k: int, where: Collection[str] | None = None) -> list[Hit]:
-        """At most k passages that hold any of the terms, best first, ties by id."""
-        if self._statistics is None or k < 1:
-            return []
-        scores = np.zeros(len(self.ids))
-        matched = np.zeros(len(self.ids), bool)
-        for term, weight in weights.items():
-            number = self._vocabulary.get(term, -1)
-            if 0 <= number < len(self._starts) - 1:
-                postings = slice(self._starts[number], self._starts[number + 1])
-                scores[self._rows[postings]] += weight * self._weights[postings]
-                matched[self._rows[postings]] = True
-        found = np.flatnonzero(matched)
-        if where is not None:
-            found = np.array([row for row in found if document_of(self.ids[row]) in where], np.int64)
-        if len(found) > k:
-            lowest = -np.partition(-scores[found], k - 1)[k - 1]
-            found = found[scores[found] >= lowest]  # ties at the end are cut by id, below
-        hits = [Hit(self.ids[row], float(scores[row])) for row in found]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.passage_id))[:k]
+    def _frequency(self, number: int | None) -> int:
+        """At least 1: a term that nobody holds, or that came after these statistics were made, counts as rare."""
+        return max(int(self.frequencies[number]), 1) if number is not None and number < len(self.frequencies) else 1
+
+    def norms(self, lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The denominator's part that depends on a passage's length, `k1 * (1 - b + b * length / average)`."""
+        average = self.length / self.passages if self.length else 1.0
+        norms: NDArray[np.float32] = (K1 * (1 - B + B * lengths / average)).astype(np.float32)
+        return norms
+
+
+def _idf(passages: int, frequencies: NDArray[np.int64]) -> NDArray[np.float64]:
+    """As `BM25Okapi._calc_idf` before its floor, for arrays."""
+    idf: NDArray[np.float64] = np.log(passages - frequencies + 0.5) - np.log(frequencies + 0.5)
+    return idf

@@ -1,92 +1,278 @@
-"""The embedded engine: FAISS and BM25 postings in memory, derived from the catalogue."""
+"""The embedded engine: segments of BM25 postings and FAISS vectors, derived from the catalogue and kept in files.
+
+Like a log-structured merge tree: what is new becomes a small segment, what is gone is hidden in the old ones, and
+segments of like size are merged, so that there are few, and each row is written only a few times. Readers see one
+state, which is replaced whole.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
-from index.errors import EngineError, QAError
-from index.lexical import LexicalIndex
+from index import files
+from index.errors import EngineError
+from index.segment import Bags, Segment, Staged
+from index.state import Part, State, guarded
 from index.terms import terms
-from index.types import Hit, Passage, Vector, Vectors
-from index.vectors import VectorIndex
+from index.types import Passage, Stamp, Vectors
 
-_Result = TypeVar("_Result")
+_log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What readers see; replaced whole at each commit."""
-
-    generation: int = 0
-    lexical: LexicalIndex = field(default_factory=LexicalIndex)
-    vectors: VectorIndex = field(default_factory=VectorIndex)
+FLUSHED = 50_000
+"""Staged passages that become a segment without waiting for the commit, to bound memory."""
+RATIO = 4
+"""A segment is merged with smaller ones unless it is so many times as large as they are together."""
+GONE = 1 / 4
+"""Share of all rows that may be hidden before everything is merged."""
+AT_ONCE = 8_192
+"""Passages that are merged during a commit; larger merges wait for `maintain`."""
+UNSAVED = 4_096
+"""Passages that a commit leaves to the catalogue's log; with more of them it saves."""
 
 
 class LocalEngine:
-    """See `index.engine.Engine` for the contract."""
+    """See `index.engine.Engine` for the contract.
 
-    def __init__(self) -> None:
-        self._state = _State()
-        self._staged: dict[str, tuple[list[Passage], Vectors | None]] = {}
-        self._writing = threading.Lock()
+    With a `folder` it starts from what was saved there, and saves, unless another process does so already. Files that
+    are damaged are discarded, `repaired` says why, and it starts empty, to be filled from the catalogue. With
+    `in_background` large merges are done by a thread, else only when `maintain` is called.
+    """
+
+    def __init__(self, folder: Path | None = None, in_background: bool = False) -> None:
+        self.repaired: str | None = None
+        self._folder = folder
+        self._in_background = in_background
+        self._lock: FileLock | None = None  # held by the process that saves
+        self._writing = threading.RLock()
+        self._merging = threading.Lock()
+        self._merger: threading.Thread | None = None
+        self._vocabulary: dict[str, int] = {}  # only ever grows: older states stay right
+        self._kept_terms: tuple[int, files.Kept] | None = None
+        self._being_kept: str | None = None
+        self._state = State()
+        self._unstage()
+        if folder:
+            self._open(folder)
 
     @property
-    def generation(self) -> int:
-        return self._state.generation
+    def stamp(self) -> Stamp:
+        return self._state.stamp
+
+    @property
+    def keeps(self) -> bool:
+        """Whether this process saves to the folder."""
+        return self._lock is not None
+
+    def snapshot(self) -> State:
+        return self._state
+
+    # Writing
+
+    def clear(self) -> None:
+        with self._writing:
+            self._unstage()
+            self._cleared = True
 
     def replace(self, document_id: str, passages: Sequence[Passage], vectors: Vectors | None) -> None:
         if vectors is not None and len(vectors) != len(passages):
             raise EngineError(f"{document_id}: {len(passages)} passages came with {len(vectors)} vectors")
         with self._writing:
-            self._staged[document_id] = (list(passages), vectors)
+            self._staged[document_id] = guarded(lambda: self._one(document_id, passages, vectors))
+            self._staged_rows += len(passages)
+            if self._staged_rows >= FLUSHED:
+                guarded(self._flush)
 
-    def commit(self, generation: int) -> None:
+    def commit(self, stamp: Stamp) -> None:
         with self._writing:
-            self._state = _guarded(lambda: self._merged(generation))
-            self._staged = {}
+            guarded(lambda: self._commit(stamp))
+            if sum(len(part.segment) for part in self._state.parts if part.kept is None) >= UNSAVED:
+                self._save()
+            if self._in_background and self._due() and not (self._merger and self._merger.is_alive()):
+                self._merger = threading.Thread(target=self.maintain, name="merge", daemon=True)
+                self._merger.start()
 
-    def _merged(self, generation: int) -> _State:
-        if not self._staged:
-            return _State(generation, self._state.lexical, self._state.vectors)
-        passages = [passage for staged, _ in self._staged.values() for passage in staged]
-        embedded = [(staged, vectors) for staged, vectors in self._staged.values() if staged and vectors is not None]
-        return _State(
-            generation,
-            self._state.lexical.changed(
-                self._staged, {one.id: terms(f"{one.context}\n{one.text}") for one in passages}
-            ),
-            self._state.vectors.changed(
-                self._staged,
-                [passage.id for staged, _ in embedded for passage in staged],
-                [np.asarray(vectors) for _, vectors in embedded],
-            ),
-        )
-
-    def weights(self, terms: Sequence[str]) -> dict[str, float]:
-        return self._state.lexical.weights(terms)
-
-    def dense(self, vector: Vector, k: int, where: Collection[str] | None = None) -> list[Hit]:
-        state = self._state
-        return _guarded(lambda: state.vectors.search(vector, k, where))
-
-    def sparse(self, weights: Mapping[str, float], k: int, where: Collection[str] | None = None) -> list[Hit]:
-        state = self._state
-        return _guarded(lambda: state.lexical.search(weights, k, where))
+    def maintain(self, everything: bool = False) -> None:
+        """Do the merges that are due, or merge everything into one segment, and save; reads and writes go on."""
+        with self._merging:
+            while chosen := self._due(everything):
+                merged = guarded(lambda: Segment.merged([(part.segment, part.hidden) for part in chosen]))
+                kept = None if everything else self._keep(merged)
+                with self._writing:
+                    self._exchange(chosen, Part(merged, kept=kept))
+                    self._being_kept = None
+            with self._writing:
+                if everything:
+                    self._forget()
+                self._save()
 
     def close(self) -> None:
-        self._state = _State()
+        with self._merging, self._writing:
+            self._save()
+            self._state = State()
+            if self._lock:
+                self._lock.release(force=True)
+                self._lock = None
 
+    def _unstage(self) -> None:
+        self._cleared = False
+        self._staged: dict[str, Staged] = {}
+        self._staged_rows = 0
+        self._flushed: list[tuple[list[str], Segment]] = []
 
-def _guarded(work: Callable[[], _Result]) -> _Result:
-    """Run a search step; whatever FAISS or NumPy raise becomes an EngineError with its cause."""
-    try:
-        return work()
-    except QAError:
-        raise
-    except Exception as error:
-        raise EngineError(f"the search engine failed: {error}", "Restart the service; the index is rebuilt.") from error
+    def _one(self, document_id: str, passages: Sequence[Passage], vectors: Vectors | None) -> Staged:
+        order = sorted(range(len(passages)), key=lambda number: passages[number].id)
+        firsts, numbers, counts = [0], list[int](), list[int]()
+        for number in order:
+            bag = Counter(terms(f"{passages[number].context}\n{passages[number].text}"))
+            numbers += [self._vocabulary.setdefault(term, len(self._vocabulary)) for term in bag]
+            counts += bag.values()
+            firsts.append(len(numbers))
+        return Staged(
+            document_id,
+            np.array([(passages[number].start, passages[number].end) for number in order], np.int64).reshape(-1, 2),
+            Bags(np.array(firsts, np.int64), np.array(numbers, np.int32), np.array(counts, np.uint16)),
+            None if vectors is None or not order else np.asarray(vectors, np.float16)[order],
+        )
+
+    def _flush(self) -> None:
+        if self._staged:
+            self._flushed.append((list(self._staged), Segment.of(self._staged.values())))
+            self._staged, self._staged_rows = {}, 0
+
+    def _commit(self, stamp: Stamp) -> None:
+        self._flush()
+        if not self._flushed and not self._cleared:
+            self._state = replace(self._state, stamp=stamp)
+            return
+        parts = [] if self._cleared else list(self._state.parts)
+        frequencies = np.zeros(len(self._vocabulary), np.int64)
+        if not self._cleared:
+            frequencies[: len(self._state.statistics.frequencies)] = self._state.statistics.frequencies
+        for document_ids, segment in self._flushed:
+            for number, part in enumerate(parts):
+                rows = part.rows_of(document_ids)
+                if len(rows):
+                    frequencies -= part.segment.frequencies(len(frequencies), rows)
+                    parts[number] = part.hiding(rows)
+            frequencies += segment.frequencies(len(frequencies))
+            parts.append(Part(segment))
+        self._state = State.of(stamp, self._vocabulary, parts, frequencies)
+        self._unstage()
+        while (due := self._due()) and sum(part.live for part in due) <= AT_ONCE:
+            self._exchange(due, Part(Segment.merged([(part.segment, part.hidden) for part in due])))
+
+    # Merging
+
+    def _due(self, everything: bool = False) -> list[Part]:
+        """The parts to merge next: the smallest, or when too many rows are gone, all."""
+        parts = self._state.parts
+        gone, rows = sum(part.gone for part in parts), sum(len(part.segment) for part in parts)
+        if everything:
+            return list(parts) if len(parts) > 1 or gone else []
+        if gone > rows * GONE:
+            return list(parts)
+        chosen = list[Part]()
+        for part in reversed(parts):
+            if chosen and part.live >= RATIO * sum(one.live for one in chosen):
+                break
+            chosen.append(part)
+        return chosen if len(chosen) > 1 else []
+
+    def _exchange(self, chosen: Sequence[Part], merged: Part) -> None:
+        """Put a merged part in the place of those it was made of; what went meanwhile is hidden in it too."""
+        present = {part.key: part for part in self._state.parts}
+        for before in chosen:
+            now = present.pop(before.key, None)
+            if now is not None and now.hidden is before.hidden:
+                continue
+            hidden = np.ones(len(before.segment), np.bool_) if now is None else now.hidden
+            assert hidden is not None
+            went = np.flatnonzero(hidden if before.hidden is None else hidden & ~before.hidden)
+            merged = merged.hiding(merged.segment.rows_of(before.segment.documents_of(went)))
+        state = self._state
+        self._state = State.of(state.stamp, self._vocabulary, [*present.values(), merged], state.statistics.frequencies)
+
+    def _forget(self) -> None:
+        """Drop the terms that no passage holds any more, when everything is in one segment."""
+        state = self._state
+        if len(state.parts) > 1 or any(part.gone for part in state.parts) or self._staged or self._flushed:
+            return
+        segment = state.parts[0].segment if state.parts else Segment.of([])
+        if len(segment.arrays.terms) < len(self._vocabulary):
+            named = list(self._vocabulary)
+            self._vocabulary = {named[old]: new for new, old in enumerate(segment.arrays.terms.tolist())}
+            self._kept_terms = None
+            part = Part(segment.renumbered())
+            self._state = State.of(
+                state.stamp, self._vocabulary, [part], part.segment.frequencies(len(self._vocabulary))
+            )
+
+    # Files
+
+    def _open(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder / "engine.lock", thread_local=False)
+            lock.acquire(blocking=False)
+            self._lock = lock
+        except (Timeout, OSError):
+            _log.debug("another process keeps the search index in %s", folder)
+        try:
+            saved = files.load(folder)
+            if saved is not None:
+                vocabulary = {term: number for number, term in enumerate(saved.terms)}
+                parts = [Part(*one) for one in saved.segments]
+                frequencies = np.zeros(len(vocabulary), np.int64)
+                for part in parts:
+                    frequencies += part.frequencies(len(vocabulary))
+                self._state = State.of(saved.stamp, vocabulary, parts, frequencies)
+                self._vocabulary, self._kept_terms = vocabulary, (len(vocabulary), saved.vocabulary)
+        except Exception as error:  # noqa: BLE001  whatever is wrong with the files, they can be made again
+            self.repaired = f"the search index was damaged and made again from the catalogue: {error}"
+            _log.warning("%s: %s", folder, self.repaired)
+            if self._lock:
+                files.discard(folder)
+
+    def _keep(self, segment: Segment) -> files.Kept | None:
+        """Write a merged segment before it is shown, so that nobody waits for the disk."""
+        if not (self._folder and self._lock):
+            return None
+        try:
+            kept = files.keep_segment(self._folder, segment)
+        except OSError as error:
+            self._not_saved(error)
+            return None
+        self._being_kept = kept.name
+        return kept
+
+    def _save(self) -> None:
+        """Write what is new; where that fails the files stay as they were, and the catalogue's log fills the gap."""
+        if not (self._folder and self._lock):
+            return
+        with self._writing:
+            try:
+                parts = list[Part]()
+                for part in self._state.parts:
+                    if part.kept is None:
+                        kept = files.keep_segment(self._folder, part.segment)
+                        part = replace(part, segment=files.load_segment(self._folder, kept), kept=kept)
+                    parts.append(part)
+                if self._kept_terms is None or self._kept_terms[0] != len(self._vocabulary):
+                    kept_terms = files.keep_terms(self._folder, list(self._vocabulary))
+                    self._kept_terms = len(self._vocabulary), kept_terms
+                in_force = [(part.kept, part.hidden) for part in parts if part.kept]
+                files.save(self._folder, self._state.stamp, self._kept_terms[1], in_force, spare=self._being_kept)
+                self._state = replace(self._state, parts=tuple(parts))
+            except OSError as error:
+                self._not_saved(error)
+
+    def _not_saved(self, error: OSError) -> None:
+        _log.warning("the search index could not be saved in %s: %s", self._folder, error)

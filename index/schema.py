@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from index.types import Document, Heading, Passage, PassageVectors, Span
 
-FORMAT = 1
+FORMAT = 2
+"""What this version writes; older ones are brought up to it by `index.migrations`."""
 
 schema = sa.MetaData()
 meta = sa.Table(
@@ -33,31 +34,51 @@ documents = sa.Table(
     sa.Column("characters", sa.Integer, nullable=False),
     sa.Column("added_at", sa.Float, nullable=False),
 )
-passages = sa.Table(
-    "passages",
-    schema,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("document_id", sa.Text, sa.ForeignKey("documents.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("ordinal", sa.Integer, nullable=False),
-    sa.Column("heading", sa.Text, nullable=False),
-    sa.Column("start", sa.Integer, nullable=False),
-    sa.Column("end", sa.Integer, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("sentences", sa.JSON, nullable=False),
-    sa.Column("line_start", sa.Integer, nullable=False),
-    sa.Column("line_end", sa.Integer, nullable=False),
-    sa.Column("page_start", sa.Integer),
-    sa.Column("page_end", sa.Integer),
-    sa.Column("vector", sa.LargeBinary),
-    sa.Column("sentence_vectors", sa.LargeBinary),
-    sa.Index("passages_by_document", "document_id", "ordinal"),
-    sa.Index("passages_without_vector", "document_id", sqlite_where=sa.text("vector IS NULL")),
-)
+
+
+def _passages(name: str) -> sa.Table:
+    return sa.Table(
+        name,
+        schema,
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("document_id", sa.Text, sa.ForeignKey("documents.id", ondelete="CASCADE"), nullable=False),
+        sa.Column("ordinal", sa.Integer, nullable=False),
+        sa.Column("heading", sa.Text, nullable=False),
+        sa.Column("start", sa.Integer, nullable=False),
+        sa.Column("end", sa.Integer, nullable=False),
+        sa.Column("text", sa.Text, nullable=False),
+        sa.Column("sentences", sa.JSON, nullable=False),
+        sa.Column("line_start", sa.Integer, nullable=False),
+        sa.Column("line_end", sa.Integer, nullable=False),
+        sa.Column("page_start", sa.Integer),
+        sa.Column("page_end", sa.Integer),
+        sa.Column("vector", sa.LargeBinary),
+        sa.Column("sentence_vectors", sa.LargeBinary),
+        sa.Index(f"{name}_by_document", "document_id", "ordinal"),
+        sa.Index(f"{name}_without_vector", "document_id", sqlite_where=sa.text("vector IS NULL")),
+    )
+
+
+EDITIONS = (_passages("passages_2"), _passages("passages"))
+"""Passages by edition, even or odd: while an index is made anew, the next edition fills the table not in use."""
 changes = sa.Table(
     "changes",
     schema,
     sa.Column("document_id", sa.Text, primary_key=True),
     sa.Column("generation", sa.Integer, nullable=False, index=True),
+)
+history = sa.Table(
+    "history",
+    schema,
+    sa.Column("generation", sa.Integer, primary_key=True),
+    sa.Column("token", sa.Text, nullable=False),
+    sa.Column("edition", sa.Integer, nullable=False),
+)
+refitted = sa.Table(
+    "refitted",
+    schema,
+    sa.Column("document_id", sa.Text, sa.ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("generation", sa.Integer, nullable=False),
 )
 
 
@@ -87,13 +108,13 @@ class StoredPassage:
     vectors: PassageVectors | None
 
 
-def summary_rows() -> sa.Select[Any]:
+def summary_rows(passages: sa.Table) -> sa.Select[Any]:
     columns = [column for column in documents.c if column.name not in ("text", "headings")]
     count = sa.select(sa.func.count()).where(passages.c.document_id == documents.c.id).scalar_subquery()
     return sa.select(*columns, count.label("passages"))
 
 
-def passage_rows() -> sa.Select[Any]:
+def passage_rows(passages: sa.Table) -> sa.Select[Any]:
     return sa.select(passages, documents.c.title, documents.c.source, documents.c.sha256).join(
         documents, documents.c.id == passages.c.document_id
     )
@@ -144,7 +165,17 @@ def to_summary(row: sa.Row[Any]) -> DocumentSummary:
     )
 
 
-def passage_row(ordinal: int, passage: Passage, vectors: PassageVectors | None) -> dict[str, object]:
+def passage_rows_of(
+    document: Document, passages: Sequence[Passage], vectors: Sequence[PassageVectors] | None
+) -> list[dict[str, object]]:
+    """Raises ValueError for a passage that is not a slice of its document: that is a bug."""
+    for passage in passages:
+        if passage.text != document.text[passage.start : passage.end] or passage.document_id != document.id:
+            raise ValueError(f"{passage.id} is not a slice of its document")
+    return [_passage_row(number, one, vectors[number] if vectors else None) for number, one in enumerate(passages)]
+
+
+def _passage_row(ordinal: int, passage: Passage, vectors: PassageVectors | None) -> dict[str, object]:
     return {
         "id": passage.id,
         "document_id": passage.document_id,

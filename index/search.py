@@ -6,18 +6,22 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
 from index.build import catch_up
 from index.catalogue import Catalogue
-from index.engine import K1, B, Engine
+from index.engine import K1, B, Engine, Snapshot
+from index.errors import IndexMismatch
 from index.schema import StoredPassage
 from index.terms import terms
-from index.types import Hit, Span, Vector
+from index.types import Hit, Span, Stamp, Vector
 
 Mode = Literal["hybrid", "dense", "bm25"]
 
+PATIENCE = 0.25
+"""Seconds that a question waits for the engine to catch up with what was written last."""
 _MOST = K1 + 1
 """What BM25 gives a term of idf 1 that fills a passage."""
 
@@ -78,28 +82,76 @@ class Results:
 
 
 class Searcher:
-    """Searches a catalogue through an engine, which it brings up to date first."""
+    """Searches a catalogue through an engine, which it keeps up to date."""
 
     def __init__(self, catalogue: Catalogue, engine: Engine, ranking: Ranking = Ranking()) -> None:
         self.catalogue = catalogue
         self.engine = engine
         self.ranking = ranking
-        self._catching_up = threading.Lock()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="catch-up")
+        self._starting = threading.Lock()
+        self._catching_up: Future[None] | None = None
+
+    def refresh(self, patience: float | None = None) -> None:
+        """Bring the engine up to the catalogue as it is now, or stop waiting for that after so many seconds.
+
+        Raises IndexMismatch when another process has made the index anew with another model.
+        """
+        wanted = self.catalogue.stamp()
+        while wanted != self.engine.stamp and self.engine.stamp.generation <= wanted.generation:
+            with self._starting:
+                if self._catching_up is None or self._catching_up.done():
+                    self._catching_up = self._worker.submit(catch_up, self.catalogue, self.engine)
+                running = self._catching_up
+            try:
+                running.result(patience)
+            except TimeoutError:
+                return
+
+    def close(self) -> None:
+        self._worker.shutdown()
+        self.engine.close()
+
+    def _keep_up(self) -> None:
+        """A question waits a moment for the newest documents, but not for many: then it is answered without them."""
+        if self.catalogue.stamp() == self.engine.stamp:
+            return
+        filled = self.engine.stamp != Stamp()
+        try:
+            self.refresh(PATIENCE if filled else None)
+        except IndexMismatch:
+            if not filled:
+                raise
+            # what it was made anew from is still there, and /health tells it
 
     def search(
         self, question: str, vector: Vector | None, k: int, mode: Mode = "hybrid", where: Collection[str] | None = None
     ) -> Results:
         """The best `k` passages for a question, `vector` being its embedding; without one BM25 answers alone."""
-        with self._catching_up:
-            catch_up(self.catalogue, self.engine)
-        generation = self.engine.generation
+        for last in (False, True):
+            self._keep_up()
+            results, complete = self._search(self.engine.snapshot(), question, vector, k, mode, where)
+            if complete or last:
+                break
+        return results
+
+    def _search(
+        self,
+        snapshot: Snapshot,
+        question: str,
+        vector: Vector | None,
+        k: int,
+        mode: Mode,
+        where: Collection[str] | None,
+    ) -> tuple[Results, bool]:
+        """The results, and whether they are all: not where a document changed after the snapshot was taken."""
         mode = mode if vector is not None else "bm25"
         depth = max(self.ranking.candidates, k)
-        weights = self.engine.weights(terms(question))
-        dense = self.engine.dense(vector, depth, where) if vector is not None and mode != "bm25" else []
-        sparse = self.engine.sparse(weights, depth, where) if mode != "dense" else []
+        weights = snapshot.weights(terms(question))
+        dense = snapshot.dense(vector, depth, where) if vector is not None and mode != "bm25" else []
+        sparse = snapshot.sparse(weights, depth, where) if mode != "dense" else []
         chosen = self._fused(dense, sparse, weights, mode)[: max(self.ranking.rescored, k)]
-        stored = self.catalogue.passages([hit.passage_id for hit in chosen])
+        stored = self.catalogue.passages([hit.passage_id for hit in chosen], snapshot.stamp)
         candidates = [stored[hit.passage_id] for hit in chosen if hit.passage_id in stored]
         telling = self._telling(candidates, weights, vector if mode != "bm25" else None, mode)
         legs = [{hit.passage_id: (rank, hit.score) for rank, hit in enumerate(leg, 1)} for leg in (dense, sparse)]
@@ -108,12 +160,13 @@ class Searcher:
             passage_id = candidate.passage.id
             dense_rank, cosine = legs[0].get(passage_id, (None, None))
             bm25_rank, bm25 = legs[1].get(passage_id, (None, None))
-            if mode == "hybrid" and cosine is None and candidate.vectors is not None and vector is not None:
-                cosine = float(candidate.vectors.passage @ vector)  # found by its words only
+            if mode != "bm25" and candidate.vectors is not None and vector is not None:
+                cosine = float(candidate.vectors.passage @ vector)  # an engine's own may be rounded, or missing
             score = self._score(mode, cosine, self._lexical(bm25, weights), sentence.cosine)
             found.append(Found(candidate, score, cosine, dense_rank, bm25, bm25_rank, sentence))
         found.sort(key=lambda one: (-one.score, one.stored.passage.id))
-        return Results(question, mode, generation, found[:k], weights)
+        results = Results(question, mode, snapshot.stamp.generation, found[:k], weights)
+        return results, len(candidates) == len(chosen)
 
     def _fused(
         self, dense: Sequence[Hit], sparse: Sequence[Hit], weights: Mapping[str, float], mode: Mode

@@ -100,6 +100,16 @@ class Hit:
     score: float
 
 
+class Stamp(NamedTuple):
+    """A state of a catalogue: how many writes it has seen, and a word drawn at random with the last of them.
+
+    The word tells two catalogues apart that have seen equally many, such as one and its restored backup.
+    """
+
+    generation: int = 0
+    token: str = ""
+
+
 def context(title: str, heading: str) -> str:
     """Title and heading on a line each, together at most `CONTEXT_CHARACTERS` long; the deepest heading is kept."""
     room = CONTEXT_CHARACTERS // (2 if title and heading else 1)

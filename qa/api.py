@@ -113,7 +113,7 @@ def _ask(app: FastAPI, library: Library) -> None:
 
 
 def _check_documents(library: Library, document_ids: list[str] | None) -> None:
-    if library.catalogue.counts()[0] == 0:
+    if library.catalogue.empty():
         raise IndexMissing("nothing is indexed yet", "Add documents: POST /documents, or qa index FILE_OR_FOLDER…")
     for document_id in document_ids or []:
         _found(library, document_id)
@@ -122,6 +122,7 @@ def _check_documents(library: Library, document_ids: list[str] | None) -> None:
 def _documents(app: FastAPI, library: Library) -> None:
     def put(document: Document) -> Added:
         report = library.builder.put(document)
+        library.searcher.refresh()
         return Added(library.catalogue.generation(), [report])
 
     @app.get("/documents", responses=_ERRORS, tags=["documents"])
@@ -138,6 +139,7 @@ def _documents(app: FastAPI, library: Library) -> None:
         """Add texts; they are searchable when the reply comes. One with a known id replaces that document."""
         made = [_document(one, one.id) for one in request.documents]
         reports = [library.builder.put(one) for one in made]
+        library.searcher.refresh()
         return Added(library.catalogue.generation(), reports)
 
     @app.get("/documents/{document_id}", responses=_NOT_FOUND, tags=["documents"], response_model=DocumentInfo)
@@ -171,6 +173,7 @@ def _documents(app: FastAPI, library: Library) -> None:
         """Remove a document and all that was made of it."""
         if not library.catalogue.remove(document_id):
             raise _unknown(document_id)
+        library.searcher.refresh()
         return Removed(document_id, library.catalogue.generation())
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -62,7 +63,7 @@ def ask(
     if any("\ud800" <= character <= "\udfff" for character in question):
         raise typer.BadParameter("is not well-formed UTF-8", param_hint="QUESTION")
     with _opened(data, model) as library:
-        if library.catalogue.counts()[0] == 0:
+        if library.catalogue.empty():
             raise IndexMissing(f"nothing is indexed in {library.settings.data}", "Run: qa index FILE_OR_FOLDER…")
         unknown = sorted(set(document or ()) - set(library.catalogue.document_ids()))
         if unknown:
@@ -91,7 +92,7 @@ def index(
     from qa.wire import read_file
 
     reports, failures = [], []
-    with _opened(data, model, make=True) as library, _progress() as progress:
+    with _opened(data, model, make=True) as library, library.catalogue.lock.held(), _progress() as progress:
         files = list[Path]()
         for path in paths:
             try:
@@ -100,21 +101,14 @@ def index(
                 failures.append(error)
         if not files and not failures:
             raise DocumentError("no text or Markdown file there", "Name files, or folders with .txt or .md files.")
-        bar = progress.add_task("", total=len(files), texts=0)
-        done = 0
-
-        def advance(texts: int) -> None:
-            nonlocal done
-            done += texts
-            progress.update(bar, texts=done)
-
+        meter = _Meter(progress, sum(path.stat().st_size for path in files))
         for path in files:
-            progress.update(bar, description=_plain(path.name))
             try:
-                reports.append(library.builder.put(read_file(path, library.settings), advance))
+                with meter.of(path.name, path.stat().st_size) as step:
+                    reports.append(library.builder.put(read_file(path, library.settings), step))
             except DocumentError as error:
                 failures.append(error)
-            progress.advance(bar)
+        library.tidy()
         reason = library.model.reason if any(not report.embedded for report in reports) else None
     if as_json:
         _print_json({"documents": reports, "failed": [{"message": one.message, "hint": one.hint} for one in failures]})
@@ -145,6 +139,8 @@ def remove(
         for name in documents:
             found = by_source.get(name) or by_source.get(os.path.abspath(name)) or name  # noqa: PTH100
             (removed if library.catalogue.remove(found) else missing).append(name)
+        if removed:
+            library.tidy()
     if as_json:
         _print_json({"removed": removed, "missing": missing})
     elif removed:
@@ -186,27 +182,30 @@ def serve(
 @app.command()
 def status(data: Data = None, model: ModelName = None, as_json: Json = False) -> None:
     """Show what is stored, where, and with which model."""
-    from index.embed import EstimatedPieces, locate, word_pieces
+    from index.embed import locate, runtime
     from index.errors import ModelError
+    from index.pieces import EstimatedPieces, word_pieces
 
     with _opened(data, model) as library:
         documents, passages, pending = library.catalogue.counts()
         estimated = isinstance(word_pieces(library.settings.model), EstimatedPieces)
         try:
-            installed: str = str(locate(library.settings.model))
+            installed = str(locate(library.settings.model))
+            computed = runtime(library.settings.model, library.settings.cache)
         except ModelError as error:
-            installed = f"{error.message}. {error.hint}"
+            installed, computed = f"{error.message}. {error.hint}", "none: BM25 answers alone"
         facts = {
             "data": str(library.settings.data.absolute()),
             "documents": documents,
             "passages": passages,
             "passages_not_embedded": pending,
             "generation": library.catalogue.generation(),
-            "bytes": sum(file.stat().st_size for file in library.settings.data.iterdir() if file.is_file()),
+            "bytes": library.size(),
             "model": library.settings.model,
             "model_found": installed,
             "word_pieces": "estimated, the model's tokenizer is not there" if estimated else "the model's own",
-            "runtime": "sentence-transformers, float32",
+            "runtime": computed,
+            "model_cache": str(library.settings.cache),
         }
     if as_json:
         _print_json(facts)
@@ -221,12 +220,77 @@ def reindex(data: Data = None, model: ModelName = None) -> None:
     from qa.wire import reindex as run
 
     with _opened(data, model, remake=True) as library, _progress() as progress:
-        bar = progress.add_task("", total=library.catalogue.counts()[0], texts=0)
-        for report in run(library):
-            progress.update(bar, description=_plain(report.title[:40]))
-            progress.advance(bar)
+        meter = _Meter(progress, sum(summary.characters for summary in library.catalogue.summaries()))
+        for report in run(library, meter.step):
+            meter.finish(report.title[:40], report.characters)
+        library.tidy()
         documents, passages, _ = library.catalogue.counts()
     typer.echo(f"{documents} documents, {passages} passages")
+
+
+@app.command()
+def verify(data: Data = None, model: ModelName = None, as_json: Json = False) -> None:
+    """Check everything stored: the database, the checksum of every document, every passage, the search index."""
+    from index.care import verify as run
+
+    with _opened(data, model) as library:
+        problems = list(run(library.catalogue, library.engine_folder))
+        documents, passages, _ = library.catalogue.counts()
+    if as_json:
+        _print_json({"documents": documents, "passages": passages, "problems": problems})
+    elif not problems:
+        typer.echo(f"{documents} documents and {passages} passages are as they were stored")
+    else:
+        for problem in problems:
+            typer.secho(_plain(problem), fg="red", err=True)
+        typer.echo("Index the damaged documents again, or run: qa restore FILE", err=True)
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="A new file for the copy.")], data: Data = None, model: ModelName = None
+) -> None:
+    """Copy everything stored into one file, also while the service runs."""
+    from index.care import backup as run
+
+    with _opened(data, model) as library:
+        run(library.catalogue, file)
+        documents, passages, _ = library.catalogue.counts()
+    typer.echo(f"{documents} documents, {passages} passages, {file.stat().st_size:,} bytes in {_plain(str(file))}")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `qa backup` wrote.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the documents that are stored now.")] = False,
+    data: Data = None,
+    model: ModelName = None,
+) -> None:
+    """Put a backup in the place of everything stored, also while the service runs."""
+    from index.care import restore as run
+
+    with _opened(data, model, make=True, remake=True) as library:
+        run(library.catalogue, file, replace)
+    with _opened(data, model) as library:  # says so when it was made with other settings
+        library.tidy()
+        documents, passages, _ = library.catalogue.counts()
+    typer.echo(f"{documents} documents, {passages} passages")
+
+
+@app.command()
+def compact(data: Data = None, model: ModelName = None) -> None:
+    """Give back the space of what was removed or replaced, and forget its words."""
+    with _opened(data, model) as library:
+        before = library.size()
+        library.catalogue.compact()
+        library.tidy(everything=True)
+        library.catalogue.checkpoint()
+        after = library.size()
+        if not library.keeps_index:
+            typer.echo("The search index belongs to a running service, which compacts it by itself.", err=True)
+    typer.echo(f"{before:,} bytes before, {after:,} bytes now")
 
 
 @app.command("eval")
@@ -270,18 +334,51 @@ def _opened(
         library.close()
 
 
+class _Meter:
+    """A bar by size, with passages a second and the time left, for documents that come one after another."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._bar = progress.add_task("", total=total, rate="")
+        self._began = time.monotonic()
+        self._passages = 0.0
+        self._share = 0.0
+        self._size = 0
+
+    def step(self, passages: float, of: int) -> None:
+        self._passages += passages
+        self._share += passages / of
+        rate = self._passages / max(time.monotonic() - self._began, 1e-3)
+        self._progress.update(self._bar, rate=f"{self._passages:,.0f} passages, {rate:,.0f}/s")
+        self._progress.advance(self._bar, self._size * passages / of)
+
+    def finish(self, name: str, size: int) -> None:
+        self._progress.update(self._bar, description=_plain(name))
+        self._progress.advance(self._bar, size - self._size * self._share)
+        self._share, self._size = 0.0, 0
+
+    @contextmanager
+    def of(self, name: str, size: int) -> Iterator[Callable[[float, int], None]]:
+        self._progress.update(self._bar, description=_plain(name))
+        self._size = size
+        try:
+            yield self.step
+        finally:
+            self.finish(name, size)
+
+
 @contextmanager
 def _progress() -> Iterator[Progress]:
     """A bar on standard error for a terminal, nothing for a script."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     with Progress(
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[texts]} texts embedded", style="dim"),
-        TimeElapsedColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]}", style="dim"),
+        TimeRemainingColumn(),
         TextColumn("{task.description}", markup=False),
         console=console,
         disable=not console.is_terminal,

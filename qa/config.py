@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from platformdirs import user_cache_path
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -31,6 +32,10 @@ class Settings(BaseSettings):
         description="folder indexed by `qa serve` when the data folder is new; empty for none",
     )
     model: str = Field(DEFAULT_MODEL, description="sentence-transformers model: a name on this machine, or a folder")
+    cache: Path = Field(
+        default_factory=lambda: user_cache_path("chapter-verse"),
+        description="folder for what is made once and can be made again: the converted model",
+    )
     passage_pieces: int = Field(160, ge=32, le=480, description="longest passage, in the model's word pieces")
     overlap_pieces: int = Field(
         0, ge=0, le=240, description="word pieces that neighbouring passages of a long paragraph share"

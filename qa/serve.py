@@ -26,7 +26,7 @@ def serve(settings: Settings) -> None:
 
 
 def _run(settings: Settings, listener: socket.socket) -> None:
-    library = open_library(settings, make=True)
+    library = open_library(settings, make=True, serving=True)
     try:
         if library.catalogue.generation() == 0:  # nothing was ever stored here
             index_seeds(library)

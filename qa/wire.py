@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from index import embed
-from index.build import Builder, Report
-from index.catalogue import Catalogue
+from index.build import Builder, Progress, Report
+from index.catalogue import FILE, Catalogue
 from index.errors import DocumentError, IndexMissing, ModelError
 from index.load import find_files, load_file
 from index.local import LocalEngine
+from index.pieces import word_pieces
 from index.search import Searcher
 from index.types import Document
 from qa.answer import Answerer
@@ -23,37 +24,76 @@ from qa.model import Model
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
 class Library:
-    """One data folder, opened: everything that the service and the commands work with."""
+    """One data folder, opened: everything that the service and the commands work with.
 
-    settings: Settings
-    catalogue: Catalogue
-    builder: Builder
-    searcher: Searcher
-    answerer: Answerer
-    model: Model
+    Raises what `Catalogue` raises. Nothing heavy happens: the model is loaded by `Model.start`, or when first needed
+    (`load_when_needed`); the search index is read when something is searched, and by `serving` kept in order.
+    """
+
+    def __init__(self, settings: Settings, remake: bool, load_when_needed: bool, serving: bool) -> None:
+        self.settings = settings
+        self.model = Model(settings.model, lambda: embed.load(settings.model, settings.cache))
+        self.catalogue = Catalogue(settings.data, fingerprint(settings), remake)
+        self._embedder = self.model.load_once if load_when_needed else self.model.current
+        self.builder = Builder(self.catalogue, word_pieces(settings.model), settings.chunking, self._embedder)
+        self._serving = serving
+        self._opening = threading.Lock()
+        self._searcher: Searcher | None = None
+
+    @property
+    def engine_folder(self) -> Path:
+        return self.settings.data / "engine"
+
+    @property
+    def searcher(self) -> Searcher:
+        with self._opening:
+            if self._searcher is None:
+                self._engine = LocalEngine(self.engine_folder, in_background=self._serving)
+                self._searcher = Searcher(self.catalogue, self._engine)
+        return self._searcher
+
+    @property
+    def answerer(self) -> Answerer:
+        return Answerer(self.searcher, self._embedder)
+
+    @property
+    def repaired(self) -> str | None:
+        """Why the search index was made again, if it was."""
+        return self._engine.repaired if self._searcher else None
+
+    @property
+    def keeps_index(self) -> bool:
+        """Whether this process saves the search index; only one does."""
+        return self.searcher is not None and self._engine.keeps
+
+    def size(self) -> int:
+        """Bytes on disk of all that is stored."""
+        return sum(file.stat().st_size for file in self.settings.data.rglob("*") if file.is_file())
+
+    def tidy(self, everything: bool = False) -> None:
+        """Bring the search index up to date, merge what is due (or everything), and save it."""
+        self.searcher.refresh()
+        self._engine.maintain(everything)
 
     def close(self) -> None:
-        self.searcher.engine.close()
+        if self._searcher:
+            self._searcher.close()
         self.catalogue.close()
 
 
 def open_library(
-    settings: Settings, *, make: bool = False, remake: bool = False, load_when_needed: bool = False
+    settings: Settings,
+    *,
+    make: bool = False,
+    remake: bool = False,
+    load_when_needed: bool = False,
+    serving: bool = False,
 ) -> Library:
-    """Open the data folder. Nothing heavy happens: the model is loaded by `Model.start`, or when first needed.
-
-    Raises IndexMissing when there is none and `make` is false, and what `Catalogue` raises.
-    """
-    if not make and not (settings.data / "catalogue.sqlite3").exists():
+    """Open the data folder. Raises IndexMissing when there is none and `make` is false, and what `Library` raises."""
+    if not make and not (settings.data / FILE).exists():
         raise IndexMissing(f"nothing is indexed in {settings.data}", "Run: qa index FILE_OR_FOLDER…")
-    model = Model(settings.model, lambda: embed.load(settings.model))
-    catalogue = Catalogue(settings.data, fingerprint(settings), remake)
-    embedder = model.load_once if load_when_needed else model.current
-    builder = Builder(catalogue, embed.word_pieces(settings.model), settings.chunking, embedder)
-    searcher = Searcher(catalogue, LocalEngine())
-    return Library(settings, catalogue, builder, searcher, Answerer(searcher, embedder), model)
+    return Library(settings, remake, load_when_needed, serving)
 
 
 def fingerprint(settings: Settings) -> dict[str, str]:
@@ -82,13 +122,15 @@ def read_file(path: Path, settings: Settings) -> Document:
     return load_file(path, f"seeds/{absolute.relative_to(seeds or '').as_posix()}" if inside else None)
 
 
-def reindex(library: Library) -> Iterator[Report]:
-    """Cut and embed every stored document again with the present settings.
+def reindex(library: Library, progress: Progress | None = None) -> Iterator[Report]:
+    """Cut and embed every stored document again with the present settings, while the old passages are searched.
 
     Raises ModelError, and leaves everything as it is, when that would throw vectors away for want of the model.
     """
     _, passages, pending = library.catalogue.counts()
     if pending < passages and library.model.load_once() is None:
         raise ModelError(f"reindexing needs the model: {library.model.reason}", "Nothing was changed.")
-    with library.catalogue.refitted(fingerprint(library.settings)):
-        yield from library.builder.rebuild()
+    wanted = fingerprint(library.settings)
+    reuse = library.catalogue.fingerprint().get("model") == wanted.get("model")
+    with library.catalogue.lock.held():
+        yield from library.builder.refit(wanted, reuse, progress)

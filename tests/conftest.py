@@ -19,8 +19,9 @@ from typing import IO, Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from hypothesis import settings as hypothesis_settings
 
-from index.embed import SentenceTransformerEmbedder
+from index.embed import Embedder
 from index.embed import load as load_model
 from index.load import load_file
 from index.terms import terms
@@ -30,6 +31,8 @@ from qa.config import settings
 from qa.wire import Library, open_library
 
 ROOT = Path(__file__).parent.parent
+hypothesis_settings.register_profile("qa", deadline=None)  # what is compiled at its first call takes longer then
+hypothesis_settings.load_profile("qa")
 SEED = ROOT / "seeds" / "000_695fc2132dea3454.txt"
 
 
@@ -48,6 +51,7 @@ class HashEmbedder:
 
     name = "hash"
     dim = 64
+    runtime = "hashing"
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         rows = np.stack([self.question(text) for text in texts]) if texts else np.zeros((0, self.dim))
@@ -62,7 +66,7 @@ class HashEmbedder:
 
 
 @pytest.fixture(scope="session")
-def embedder() -> SentenceTransformerEmbedder:
+def embedder() -> Embedder:
     """The real default model, loaded once."""
     return load_model()
 

@@ -10,10 +10,13 @@ import pytest
 
 from index.build import catch_up, embed
 from index.catalogue import Catalogue
+from index.chunk import chunk
 from index.errors import IndexLocked, IndexMismatch, ModelError, StorageError
 from index.load import from_text
 from index.local import LocalEngine
-from index.types import Document
+from index.pieces import word_pieces
+from index.refit import Refit
+from index.types import Document, Passage, document_of
 from qa.wire import Library, open_library, reindex
 from tests.conftest import HashEmbedder
 
@@ -64,8 +67,9 @@ def test_an_engine_catches_up_from_the_log_of_changes(make_library: Make) -> Non
     fresh = LocalEngine()
     catch_up(library.catalogue, fresh)
     for word in ("wordon", "wordtwo", "wordthre", "chang"):
-        assert late.sparse({word: 1.0}, 9) == fresh.sparse({word: 1.0}, 9)
-    assert late.generation == fresh.generation == library.catalogue.generation() == 5
+        assert late.snapshot().sparse({word: 1.0}, 9) == fresh.snapshot().sparse({word: 1.0}, 9)
+    assert late.stamp == fresh.stamp == library.catalogue.stamp()
+    assert library.catalogue.generation() == 5
 
 
 def test_another_process_sees_a_change_without_reopening(make_library: Make, library: Library, seed: Document) -> None:
@@ -128,30 +132,91 @@ def test_other_chunking_is_refused_and_reindex_mends_it(make_library: Make, seed
     assert make_library(passage_pieces=64).catalogue.counts()[1] > before
 
 
-def test_half_a_reindex_is_never_searched(make_library: Make, seed: Document) -> None:
+def reindexer(first: Library, **changed: object) -> Library:
+    """The same folder, opened with other settings to make the index anew."""
+    library = open_library(first.settings.model_copy(update=changed), remake=True)
+    library.model.embedder, library.model.state = HashEmbedder(), "ready"
+    return library
+
+
+def test_reindexing_needs_no_downtime_and_goes_on_where_it_was_interrupted(make_library: Make, seed: Document) -> None:
+    first = make_library(passage_pieces=160)
+    for name in ("one", "two", "three"):
+        first.builder.put(from_text(f"{seed.text}\n\nWord{name}.", title=name, id=name))
+    before = first.answerer.ask("Who would monitor the ceasefire?")
+    other = reindexer(first, passage_pieces=64)
+    assert next(reindex(other)).document_id == "one"  # interrupted
+    other.close()
+    with pytest.raises(IndexMismatch, match="chunking"):
+        make_library(passage_pieces=64)
+    assert first.answerer.ask("Who would monitor the ceasefire?").passages == before.passages
+    first.builder.put(from_text("Two is another text now.", title="two", id="two"))
+    other = reindexer(first, passage_pieces=64)
+    assert [report.document_id for report in reindex(other)] == ["three", "two"]
+    other.close()
+    again = make_library(passage_pieces=64)
+    assert {document_of(one) for one in again.catalogue.passages(all_ids(again), again.catalogue.stamp())} == {
+        "one",
+        "two",
+        "three",
+    }
+    assert ids(again, "Is two another text?")[:1] == ["two"]
+
+
+def all_ids(library: Library) -> list[str]:
+    return [
+        stored.passage.id
+        for document_id in library.catalogue.document_ids()
+        for stored in library.catalogue.passages_of(document_id)
+    ]
+
+
+def test_a_document_changed_during_a_reindex_is_done_again(make_library: Make, seed: Document) -> None:
     first = make_library(passage_pieces=160)
     first.builder.put(seed)
-    library = open_library(first.settings.model_copy(update={"passage_pieces": 64}), remake=True)
-    library.model.embedder, library.model.state = HashEmbedder(), "ready"
-    next(reindex(library))  # interrupted before its end
-    library.close()
-    for pieces in (64, 160):
-        with pytest.raises(IndexMismatch, match="interrupted"):
-            make_library(passage_pieces=pieces)
+    other = reindexer(first, passage_pieces=64)
+    reports = reindex(other)
+    next(reports)
+    with other.catalogue.lock.held():
+        other.builder.catalogue.put(*changed(seed))
+    assert [report.document_id for report in reports] == [seed.id]
+    assert ids(other, "zebra")[:1] == [seed.id]
+    other.close()
 
 
-def test_a_library_that_is_open_refuses_an_index_made_anew_beside_it(make_library: Make, seed: Document) -> None:
+def changed(seed: Document) -> tuple[Document, list[Passage], None]:
+    document = from_text("A zebra ran.", title="t", id=seed.id)
+    return document, chunk(document, word_pieces()), None
+
+
+def test_an_open_library_answers_on_after_other_chunking_but_takes_nothing_in(
+    make_library: Make, seed: Document
+) -> None:
     first = make_library(passage_pieces=160)
     first.builder.put(seed)
     assert ids(first, "ceasefire")
-    other = open_library(first.settings.model_copy(update={"passage_pieces": 64}), remake=True)
-    other.model.embedder, other.model.state = HashEmbedder(), "ready"
+    other = reindexer(first, passage_pieces=64)
     list(reindex(other))
     other.close()
-    with pytest.raises(IndexMismatch, match="chunking"):
-        first.answerer.ask("ceasefire")
+    assert ids(first, "Who would monitor the ceasefire?")[:1] == [seed.id]
+    assert first.searcher.engine.stamp == first.catalogue.stamp()
     with pytest.raises(IndexMismatch, match="chunking"):
         first.builder.put(from_text("More.", title="t", id="more"))
+
+
+def test_an_open_library_answers_from_the_old_passages_after_a_change_of_model(
+    make_library: Make, seed: Document, tmp_path: Path
+) -> None:
+    first = make_library()
+    first.builder.put(seed)
+    before = first.answerer.ask("Who would monitor the ceasefire?").passages
+    refit = Refit(first.catalogue, {"model": "another"})
+    stored = first.catalogue.passages_of(seed.id)
+    refit.put(seed, [one.passage for one in stored], [one.vectors for one in stored if one.vectors])
+    assert refit.switch()
+    assert first.answerer.ask("Who would monitor the ceasefire?").passages == before
+    with pytest.raises(IndexMismatch, match="model"):
+        first.catalogue.check()
 
 
 def test_reindexing_without_the_model_throws_no_vectors_away(make_library: Make, seed: Document) -> None:
@@ -199,7 +264,7 @@ def test_a_second_writer_waits_and_then_is_told(
         other.execute("BEGIN IMMEDIATE")
         library.catalogue._database.dispose()
         monkeypatch.setattr("index.catalogue.BUSY_MS", 50)
-        with pytest.raises(IndexLocked, match="another process"):
+        with pytest.raises(IndexLocked, match="another program"):
             library.catalogue.remove("one")
         assert ids(library, "alpha") == ["one"]  # readers are not held up,
         assert len(make_library().catalogue.summaries()) == 1  # nor those who open it now

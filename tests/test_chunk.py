@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.chunk import Chunking, chunk
-from index.embed import EstimatedPieces, word_pieces
 from index.load import from_text, markdown
 from index.load.text import read
+from index.pieces import EstimatedPieces, word_pieces
 from index.types import Document, Passage
 
 MODEL = word_pieces()

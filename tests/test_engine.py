@@ -11,7 +11,7 @@ import pytest
 from index.engine import Engine
 from index.errors import EngineError
 from index.local import LocalEngine
-from index.types import Passage, Span, Vectors
+from index.types import Passage, Span, Stamp, Vectors
 
 ENGINES: list[Callable[[], Engine]] = [LocalEngine]
 RANDOM = np.random.default_rng(0)
@@ -44,45 +44,53 @@ def put(engine: Engine, document_id: str, *texts: str, vectors: Vectors | None =
 
 
 def sparse_ids(engine: Engine, *terms: str, k: int = 10, where: set[str] | None = None) -> list[str]:
-    return [hit.passage_id for hit in engine.sparse(engine.weights(terms), k, where)]
+    return [hit.passage_id for hit in engine.snapshot().sparse(engine.snapshot().weights(terms), k, where)]
 
 
 def test_an_empty_engine_finds_nothing_at_generation_zero(engine: Engine) -> None:
-    assert (engine.generation, engine.dense(unit(1)[0], 5), engine.sparse({"a": 1.0}, 5)) == (0, [], [])
+    assert (
+        engine.stamp.generation,
+        engine.snapshot().dense(unit(1)[0], 5),
+        engine.snapshot().sparse({"a": 1.0}, 5),
+    ) == (0, [], [])
 
 
 def test_ids_are_ours_and_dense_is_the_inner_product(engine: Engine) -> None:
     vectors = unit(3)
     ids = put(engine, "doc", "alpha", "beta", "gamma", vectors=vectors)
-    engine.commit(1)
+    engine.commit(Stamp(1))
     question = unit(1)[0]
     expected = sorted(zip((vectors @ question).tolist(), ids, strict=True), reverse=True)
-    found = engine.dense(question, 3)
+    found = engine.snapshot().dense(question, 3)
     assert [hit.passage_id for hit in found] == [one for _, one in expected]
-    assert [hit.score for hit in found] == pytest.approx([score for score, _ in expected], abs=1e-6)
+    assert [hit.score for hit in found] == pytest.approx(
+        [score for score, _ in expected], abs=1e-3
+    )  # it may keep vectors as float16
 
 
 def test_at_most_k_and_never_an_error_for_more_than_there_are(engine: Engine) -> None:
     put(engine, "doc", *["alpha beta"] * 4)
-    engine.commit(1)
+    engine.commit(Stamp(1))
     for k, expected in ((0, 0), (2, 2), (4, 4), (1000, 4)):
-        assert len(engine.dense(unit(1)[0], k)) == len(sparse_ids(engine, "alpha", k=k)) == expected
+        assert len(engine.snapshot().dense(unit(1)[0], k)) == len(sparse_ids(engine, "alpha", k=k)) == expected
 
 
 def test_ties_are_broken_by_id(engine: Engine) -> None:
     same = np.repeat(unit(1), 3, axis=0)
     ids = put(engine, "b", "alpha", "alpha", "alpha", vectors=same) + put(engine, "a", "alpha", vectors=same[:1])
-    engine.commit(1)
-    assert [hit.passage_id for hit in engine.dense(same[0], 9)] == sorted(ids) == sparse_ids(engine, "alpha")
+    engine.commit(Stamp(1))
+    assert [hit.passage_id for hit in engine.snapshot().dense(same[0], 9)] == sorted(ids) == sparse_ids(engine, "alpha")
     for k in (1, 2, 3):
         assert (
-            [hit.passage_id for hit in engine.dense(same[0], k)] == sorted(ids)[:k] == sparse_ids(engine, "alpha", k=k)
+            [hit.passage_id for hit in engine.snapshot().dense(same[0], k)]
+            == sorted(ids)[:k]
+            == sparse_ids(engine, "alpha", k=k)
         )
 
 
 def test_sparse_gives_real_matches_only(engine: Engine) -> None:
     ids = put(engine, "doc", "alpha", "beta")
-    engine.commit(1)
+    engine.commit(Stamp(1))
     assert sparse_ids(engine, "beta") == [ids[1]]
     assert sparse_ids(engine, "delta") == []
 
@@ -90,57 +98,57 @@ def test_sparse_gives_real_matches_only(engine: Engine) -> None:
 def test_where_narrows_before_ranking(engine: Engine) -> None:
     for number in range(50):
         put(engine, f"d{number:02}", "alpha beta")
-    engine.commit(1)
+    engine.commit(Stamp(1))
     where = {"d31", "d47"}
-    assert {hit.passage_id.split(":")[0] for hit in engine.dense(unit(1)[0], 2, where)} == where
+    assert {hit.passage_id.split(":")[0] for hit in engine.snapshot().dense(unit(1)[0], 2, where)} == where
     assert {one.split(":")[0] for one in sparse_ids(engine, "alpha", k=2, where=where)} == where
-    assert engine.dense(unit(1)[0], 5, set()) == []
+    assert engine.snapshot().dense(unit(1)[0], 5, set()) == []
     assert sparse_ids(engine, "alpha", where=set()) == sparse_ids(engine, "alpha", where={"unknown"}) == []
 
 
 def test_writes_are_seen_after_commit_and_not_before(engine: Engine) -> None:
     put(engine, "doc", "alpha")
     assert sparse_ids(engine, "alpha") == []
-    engine.commit(3)
-    assert engine.generation == 3
-    assert len(sparse_ids(engine, "alpha")) == len(engine.dense(unit(1)[0], 5)) == 1
+    engine.commit(Stamp(3))
+    assert engine.stamp == Stamp(3)
+    assert len(sparse_ids(engine, "alpha")) == len(engine.snapshot().dense(unit(1)[0], 5)) == 1
 
 
 def test_replace_is_idempotent_and_no_passages_means_removed(engine: Engine) -> None:
     for _ in range(2):
         put(engine, "doc", "alpha", "beta")
-        engine.commit(1)
-    assert len(engine.dense(unit(1)[0], 9)) == 2
+        engine.commit(Stamp(1))
+    assert len(engine.snapshot().dense(unit(1)[0], 9)) == 2
     put(engine, "doc", "gamma")
-    engine.commit(2)
-    assert (len(engine.dense(unit(1)[0], 9)), sparse_ids(engine, "alpha")) == (1, [])
+    engine.commit(Stamp(2))
+    assert (len(engine.snapshot().dense(unit(1)[0], 9)), sparse_ids(engine, "alpha")) == (1, [])
     engine.replace("doc", [], None)
-    engine.commit(3)
-    assert engine.dense(unit(1)[0], 9) == []
+    engine.commit(Stamp(3))
+    assert engine.snapshot().dense(unit(1)[0], 9) == []
     assert sparse_ids(engine, "gamma") == []
 
 
 def test_passages_that_are_not_embedded_are_found_by_their_words(engine: Engine) -> None:
     engine.replace("doc", passages("doc", "alpha"), None)
-    engine.commit(1)
+    engine.commit(Stamp(1))
     assert len(sparse_ids(engine, "alpha")) == 1
-    assert engine.dense(unit(1)[0], 5) == []
+    assert engine.snapshot().dense(unit(1)[0], 5) == []
 
 
 def test_weights_count_repeated_terms_and_know_unseen_ones(engine: Engine) -> None:
     put(engine, "doc", "alpha", "beta")
-    engine.commit(1)
-    weights = engine.weights(["alpha", "alpha", "unseen"])
-    assert (
-        weights["alpha"] == pytest.approx(2 * weights["unseen"]) == pytest.approx(2 * engine.weights(["beta"])["beta"])
-    )
+    engine.commit(Stamp(1))
+    snapshot = engine.snapshot()
+    weights = snapshot.weights(["alpha", "alpha", "unseen"])
+    assert weights["alpha"] == pytest.approx(2 * weights["unseen"])
+    assert weights["alpha"] == pytest.approx(2 * snapshot.weights(["beta"])["beta"])
 
 
 def test_what_goes_wrong_inside_is_an_engine_error(engine: Engine) -> None:
     put(engine, "doc", "alpha")
-    engine.commit(1)
+    engine.commit(Stamp(1))
     with pytest.raises(EngineError):
-        engine.dense(unit(1, dim=3)[0], 5)
+        engine.snapshot().dense(unit(1, dim=3)[0], 5)
     with pytest.raises(EngineError):
         engine.replace("doc", passages("doc", "one", "two"), unit(1))
 
@@ -160,7 +168,7 @@ def test_readers_never_see_half_a_document(engine: Engine) -> None:
     for generation in range(1, 40):
         put(engine, f"d{generation}", *["alpha beta"] * 20)
         engine.replace(f"d{generation - 1}", [], None)
-        engine.commit(generation)
+        engine.commit(Stamp(generation))
     stop.set()
     for thread in threads:
         thread.join()

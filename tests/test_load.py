@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from index.chunk import chunk
-from index.embed import EstimatedPieces
 from index.errors import DocumentError
 from index.load import find_files, from_text, load_file
+from index.pieces import EstimatedPieces
 from tests.conftest import ROOT, SEED
 
 

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from index import embed
-from index.embed import DEFAULT_MODEL, EstimatedPieces, ModelPieces, SentenceTransformerEmbedder, locate, word_pieces
+from index.embed import DEFAULT_MODEL, Embedder, locate
 from index.errors import ModelError
+from index.pieces import EstimatedPieces, ModelPieces, word_pieces
 from qa.model import Model
 from tests.conftest import HashEmbedder
 
 pytestmark = pytest.mark.model
 
 
-def test_vectors_are_unit_float32_rows_that_know_meaning(embedder: SentenceTransformerEmbedder) -> None:
+def test_vectors_are_unit_float32_rows_that_know_meaning(embedder: Embedder) -> None:
     texts = ["The army may keep 800,000 soldiers.", "Bake the bread for forty minutes.", ""]
     vectors = embedder.passages(texts)
     assert vectors.dtype == np.float32
@@ -29,14 +30,14 @@ def test_vectors_are_unit_float32_rows_that_know_meaning(embedder: SentenceTrans
     assert embedder.passages([]).shape == (0, 384)
 
 
-def test_batching_does_not_change_a_vector(embedder: SentenceTransformerEmbedder) -> None:
+def test_batching_does_not_change_a_vector(embedder: Embedder) -> None:
     texts = [f"Sentence number {number} " * (number % 7 + 1) for number in range(70)]
     together = embedder.passages(texts)
     for row in (0, 33, 69):
         np.testing.assert_allclose(embedder.passages([texts[row]])[0], together[row], atol=1e-5)
 
 
-def test_passages_are_embedded_although_questions_never_stop(embedder: SentenceTransformerEmbedder) -> None:
+def test_passages_are_embedded_although_questions_never_stop(embedder: Embedder) -> None:
     stop = threading.Event()
 
     def ask() -> None:
@@ -93,7 +94,7 @@ def test_missing_weights_are_refused_and_chunking_goes_on_by_estimate(copied: Pa
     assert isinstance(word_pieces(), EstimatedPieces)
 
 
-def test_any_sentence_transformers_folder_works(copied: Path, embedder: SentenceTransformerEmbedder) -> None:
+def test_any_sentence_transformers_folder_works(copied: Path, embedder: Embedder) -> None:
     other = embed.load(str(copied))
     np.testing.assert_allclose(other.question("peace talks"), embedder.question("peace talks"), atol=1e-6)
     pieces = word_pieces(str(copied))

@@ -1,0 +1,98 @@
+"""Looking after a catalogue: is it sound, a copy of it, and a copy put back."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy as sa
+
+from index import files
+from index import schema as tables
+from index.catalogue import Catalogue, advance, in_use
+from index.errors import StorageError
+
+_PARTIAL = ".partial"
+
+
+def verify(catalogue: Catalogue, engine_folder: Path) -> Iterator[str]:
+    """What is wrong, a line each: the database, every document's checksum, every passage, the search index."""
+    with catalogue.read() as connection:
+        for check in ("integrity_check", "foreign_key_check"):
+            for row in connection.exec_driver_sql(f"PRAGMA {check}"):
+                if row[0] != "ok":
+                    yield f"{catalogue.path}: {' '.join(str(value) for value in row)}"
+        passages = in_use(connection)
+        documents = connection.execute(sa.select(tables.documents).execution_options(yield_per=100))
+        for document in documents:
+            name = f"document {document.id} ({document.title})"
+            if hashlib.sha256(document.text.encode("utf-8", "surrogatepass")).hexdigest() != document.sha256:
+                yield f"{name}: its text is not the one that was stored (SHA-256)"
+            query = sa.select(passages).where(passages.c.document_id == document.id)
+            for passage in connection.execute(query):
+                if passage.text != document.text[passage.start : passage.end]:
+                    yield f"{name}: passage {passage.id} is not a slice of it"
+                if passage.vector is not None and not _sound(passage):
+                    yield f"{name}: passage {passage.id} has a damaged vector"
+    try:
+        saved = files.load(engine_folder)
+        if saved and not catalogue.knows(saved.stamp):
+            yield f"{engine_folder}: belongs to another catalogue; it is made again at the next start"
+    except files.Damaged as error:
+        yield f"{engine_folder}: {error}; it is made again at the next start"
+
+
+def _sound(passage: sa.Row[tuple[object, ...]]) -> bool:
+    vector, rows = np.frombuffer(passage.vector, "<f4"), np.frombuffer(passage.sentence_vectors, "<f2")
+    return abs(float(vector @ vector) - 1) < 1e-3 and len(rows) == len(vector) * len(passage.sentences)
+
+
+def backup(catalogue: Catalogue, target: Path) -> None:
+    """A copy in one file, of one state, while others read and write. Raises StorageError; an old file is kept."""
+    if target.exists():
+        raise StorageError(f"{target} is there already", "Name a new file, or delete that one first.")
+    partial = target.with_name(target.name + _PARTIAL)
+    try:
+        with closing(sqlite3.connect(catalogue.path)) as source, closing(sqlite3.connect(partial)) as copy:
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE").fetchall()
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.rename(target)
+    except (sqlite3.Error, OSError) as error:
+        raise StorageError(f"{target} cannot be written: {error}", "Choose another place for the backup.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def restore(catalogue: Catalogue, source: Path, replace: bool = False) -> None:
+    """Put a backup in the place of everything stored, in one transaction; processes that are open go on with it.
+
+    Raises StorageError: not a sound backup, or something is stored and `replace` is false.
+    """
+    if not catalogue.empty() and not replace:
+        raise StorageError(
+            f"documents are stored in {catalogue.folder}", "Choose an empty QA_DATA, or replace them all: --replace"
+        )
+    try:
+        with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as copy:
+            if copy.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+                raise StorageError(f"{source} is damaged", "Restore another backup; nothing was changed.")
+            found = dict(copy.execute("SELECT key, value FROM meta").fetchall())
+            if not found.get("format", "").isdecimal() or int(found["format"]) > tables.FORMAT:
+                raise StorageError(
+                    f"{source} has format {found.get('format')}, this version reads up to {tables.FORMAT}",
+                    "Use the version that wrote it; nothing was changed.",
+                )
+            with catalogue.lock.held(), closing(sqlite3.connect(catalogue.path)) as target:
+                copy.backup(target)
+    except sqlite3.Error as error:
+        raise StorageError(f"{source} is not a backup: {error}", "Nothing was changed.") from error
+    catalogue.migrate()
+    with catalogue.write() as connection:
+        advance(connection)  # whatever searched the old state starts afresh

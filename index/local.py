@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from index import files
 from index.errors import EngineError
+from index.postings import prepare
 from index.segment import Bags, Segment, Staged
 from index.state import Part, State, guarded
 from index.terms import terms
@@ -61,6 +62,7 @@ class LocalEngine:
         self._unstage()
         if folder:
             self._open(folder)
+            prepare()
 
     @property
     def stamp(self) -> Stamp:

@@ -14,15 +14,17 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from index.embed import Embedder, Turns, unit_rows
+from index.embed import Embedder, unit_rows
 from index.types import Vector, Vectors
 
 if TYPE_CHECKING:
@@ -37,8 +39,8 @@ _VERSION = 1
 LIKENESS = 0.999
 """The least cosine between a vector of the converted model and the library's."""
 BATCH_PIECES = 16 * 176
-"""Word pieces computed at a time, padding included: sixteen full passages, or a hundred sentences. It is the fastest
-size measured, and a question waits for one such batch at most."""
+"""Word pieces computed at a time, padding included: sixteen full passages, or a hundred sentences; the fastest size
+measured."""
 _SAMPLES = [
     "",
     "rain",
@@ -77,33 +79,35 @@ class OpenVinoEmbedder:
         self._tokenizer.enable_truncation(settings.max_length)
         self._tokenizer.no_padding()
         core = _openvino().Core()
-        compiled = core.compile_model(
-            core.read_model(folder / "model.xml"),
-            "CPU",
-            {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": "LATENCY"},
-        )
-        self._request = compiled.create_infer_request()
-        self._turns = Turns()
+        self._compile = partial(core.compile_model, core.read_model(folder / "model.xml"), "CPU")
+        self._request = self._compiled("LATENCY").create_infer_request()
+        self._asking, self._embedding = threading.Lock(), threading.Lock()
         self.dim = int(self.question("dimension").shape[0])
+
+    def _compiled(self, hint: str) -> Any:
+        return self._compile({"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": hint})
+
+    @cached_property
+    def _queue(self) -> Any:
+        """For many texts: each core has batches of its own, and a question does not wait for them."""
+        return _openvino().AsyncInferQueue(self._compiled("THROUGHPUT"))
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         prompt = self._settings.passage_prompt
         encodings = self._tokenizer.encode_batch([prompt + text for text in texts])
         rows = np.zeros((len(texts), self.dim), np.float32)
-        for batch in _batches([len(encoding.ids) for encoding in encodings]):
-            inputs = self._inputs([encodings[row] for row in batch])
-            with self._turns.batch():
-                rows[batch] = self._computed(inputs)
-        return rows
+        with self._embedding:
+            self._queue.set_callback(lambda request, batch: rows.__setitem__(batch, request.get_output_tensor(0).data))
+            for batch in _batches([len(encoding.ids) for encoding in encodings]):
+                self._queue.start_async(self._inputs([encodings[row] for row in batch]), batch)
+            self._queue.wait_all()
+        return unit_rows(rows)
 
     def question(self, text: str) -> Vector:
         inputs = self._inputs([self._tokenizer.encode(self._settings.question_prompt + text)])
-        with self._turns.question():
-            vector: Vector = self._computed(inputs)[0]
+        with self._asking:  # on all cores
+            vector: Vector = unit_rows(self._request.infer(inputs, share_outputs=True)[0])[0]
         return vector
-
-    def _computed(self, inputs: dict[str, Any]) -> Vectors:
-        return unit_rows(self._request.infer(inputs, share_outputs=True)[0])
 
     def _inputs(self, encodings: Sequence[Encoding]) -> dict[str, Any]:
         """Arrays (texts, longest), padded at the end."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -22,10 +22,9 @@ GROUP = 16
 def _compiled(loop: _Loop) -> _Loop:
     """Compiled at its first call, and kept on disk for the next process where there is a place for it."""
     try:
-        made: _Loop = numba.njit(cache=True, nogil=True, error_model="numpy")(loop)
+        return cast(_Loop, numba.njit(cache=True, nogil=True, error_model="numpy")(loop))
     except RuntimeError:  # neither this folder nor the user's cache can be written
-        made = numba.njit(nogil=True, error_model="numpy")(loop)
-    return made
+        return cast(_Loop, numba.njit(nogil=True, error_model="numpy")(loop))
 
 
 @_compiled
@@ -143,3 +142,9 @@ def inverted(
             turned[position[term]] = counts[place]
             position[term] += 1
     return starts, rows, turned
+
+
+def prepare() -> None:
+    """Have the loop of a search compiled, or read from where it is kept: half a second that no question then waits."""
+    none, rows, counts = np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint16)
+    best(none, none, np.zeros(0), rows, counts, np.zeros(0, np.float32), 1.0, np.zeros(0, np.bool_), 0)

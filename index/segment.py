@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from index.postings import best, inverted
 from index.types import Hit, Vector
 from index.vectors import VectorIndex
 
+_Number = TypeVar("_Number", bound=np.number[Any])
 _NONE = np.zeros(0, np.bool_)
 
 
@@ -218,7 +220,8 @@ class Segment:
             return counted
         firsts = arrays.bag_firsts[rows]
         places = _ranges(firsts, arrays.bag_firsts[rows + 1] - firsts)
-        return np.bincount(arrays.bag_terms[places], minlength=size).astype(np.int64)
+        counted += np.bincount(arrays.bag_terms[places], minlength=size)
+        return counted
 
     def sparse(
         self,
@@ -272,9 +275,10 @@ def _cumulated(sizes: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
 def _ranges(firsts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     """`firsts[0], firsts[0] + 1, ...` for each size, one range after the other."""
     ends = np.cumsum(sizes)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total, dtype=np.int64) + np.repeat(firsts - (ends - sizes), sizes)
+    places = np.arange(int(ends[-1]) if len(ends) else 0, dtype=np.int64)
+    places += np.repeat(firsts - (ends - sizes), sizes)
+    return places
 
 
-def _joined(parts: Sequence[NDArray[np.generic]], none: NDArray[np.generic]) -> NDArray[np.generic]:
+def _joined(parts: Sequence[NDArray[_Number]], none: NDArray[_Number]) -> NDArray[_Number]:
     return np.concatenate(parts) if parts else none

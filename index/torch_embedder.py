@@ -5,13 +5,16 @@ from __future__ import annotations
 import gc
 import logging
 import os
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from index.embed import Turns, unit_rows
+from index.embed import unit_rows
 from index.errors import ModelError
 from index.types import Vector, Vectors
 
@@ -20,6 +23,34 @@ if TYPE_CHECKING:
 
 BATCH = 32
 """Passages embedded at a time; a question waits for one such batch at most."""
+WAIT = 0.05
+"""Seconds that a batch of passages lets questions go first."""
+
+
+class _Turns:
+    """One user of a model at a time; questions go before batches of passages."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked = 0
+
+    @contextmanager
+    def question(self) -> Iterator[None]:
+        self._asked += 1
+        try:
+            with self._lock:
+                yield
+        finally:
+            self._asked -= 1
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Let waiting questions go first, but not for ever: where there are always some, work must go on too."""
+        end = time.monotonic() + WAIT
+        while self._asked and time.monotonic() < end:
+            time.sleep(0.001)
+        with self._lock:
+            yield
 
 
 class TorchEmbedder:
@@ -30,7 +61,7 @@ class TorchEmbedder:
     def __init__(self, model: SentenceTransformer, name: str) -> None:
         self.name = name
         self.model = model
-        self._turns = Turns()  # its tokenizer cannot be borrowed by two threads at once
+        self._turns = _Turns()  # its tokenizer cannot be borrowed by two threads at once
         self.dim = int(self.question("dimension").shape[0])
 
     def passages(self, texts: Sequence[str]) -> Vectors:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from index.types import Vector, Vectors
 
+_FAISS: Any = faiss  # its stubs leave out what its Python layer adds
 EXHAUSTIVE = 150_000
 """Vectors up to which all are compared: about 4 ms on two cores, measured by `make bench`."""
 _PROBED = 1 / 10
@@ -29,7 +31,7 @@ _TRAINED = 40
 class VectorIndex:
     """Vectors of the passages of one segment, never changed once made; `rows` are the passages' rows, ascending."""
 
-    def __init__(self, rows: NDArray[np.int32], index: faiss.Index) -> None:
+    def __init__(self, rows: NDArray[np.int32], index: Any) -> None:
         self.rows = rows
         self._index = index
         self._cells = int(index.nlist) if isinstance(index, faiss.IndexIVF) else 0
@@ -37,11 +39,11 @@ class VectorIndex:
             index.parallel_mode = 1  # one question is shared among the cores
 
     @classmethod
-    def of(cls, rows: NDArray[np.int32], vectors: Vectors) -> VectorIndex:
+    def of(cls, rows: NDArray[np.int32], vectors: NDArray[np.float16] | Vectors) -> VectorIndex:
         """`vectors` (len(rows), dim), float16 or float32."""
         dim, half = vectors.shape[1], faiss.ScalarQuantizer.QT_fp16
         if len(rows) <= EXHAUSTIVE:
-            index = faiss.IndexScalarQuantizer(dim, half, faiss.METRIC_INNER_PRODUCT)
+            index: Any = faiss.IndexScalarQuantizer(dim, half, faiss.METRIC_INNER_PRODUCT)
             index.train(np.zeros((1, dim), np.float32))
         else:
             cells = int(4 * math.sqrt(len(rows)))
@@ -86,17 +88,13 @@ class VectorIndex:
         `thorough` looks into every cell, for when `hidden` leaves few rows.
         """
         probed = self._cells if thorough else math.ceil(self._cells * _PROBED)
-        chosen = None
+        given: dict[str, Any] = {}
         if hidden is not None:
             bits = np.packbits(~hidden[self.rows], bitorder="little")
-            selector = faiss.IDSelectorBitmap(bits)
-            chosen = (
-                faiss.SearchParametersIVF(sel=selector, nprobe=probed)
-                if self._cells
-                else faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # its stub leaves the field out
-            )
-        elif self._cells:
-            chosen = faiss.SearchParametersIVF(nprobe=probed)
+            given["sel"] = _FAISS.IDSelectorBitmap(bits)
+        if self._cells:
+            given["nprobe"] = probed
+        chosen = (_FAISS.SearchParametersIVF if self._cells else _FAISS.SearchParameters)(**given) if given else None
         query = np.ascontiguousarray(vector, np.float32)[None]
         scores, places = self._index.search(query, min(k + _TIES, len(self.rows)), params=chosen)
         found = places[0] >= 0  # FAISS fills up with -1

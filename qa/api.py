@@ -12,7 +12,8 @@ from fastapi import Body, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
-from index.errors import IndexMismatch, IndexMissing
+from index.build import Report
+from index.errors import DocumentError, IndexMismatch, IndexMissing
 from index.load import from_text
 from index.schema import DocumentSummary
 from index.types import Document
@@ -138,8 +139,12 @@ def _documents(app: FastAPI, library: Library) -> None:
     def add_documents(request: NewDocuments) -> Added:
         """Add texts; they are searchable when the reply comes. One with a known id replaces that document."""
         made = [_document(one, one.id) for one in request.documents]
-        reports = [library.builder.put(one) for one in made]
+        outcomes = list(library.builder.put_all(made))
         library.searcher.refresh()
+        for outcome in outcomes:
+            if isinstance(outcome, DocumentError):
+                raise outcome
+        reports = [outcome for outcome in outcomes if isinstance(outcome, Report)]
         return Added(library.catalogue.generation(), reports)
 
     @app.get("/documents/{document_id}", responses=_NOT_FOUND, tags=["documents"], response_model=DocumentInfo)

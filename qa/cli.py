@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,6 +16,7 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from index.types import Document
     from qa.types import Answer
     from qa.wire import Library
 
@@ -56,6 +57,8 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Print the passages that answer a question."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from index.errors import IndexMissing
 
     if not question.strip() or len(question) > 2000:
@@ -68,8 +71,10 @@ def ask(
         unknown = sorted(set(document or ()) - set(library.catalogue.document_ids()))
         if unknown:
             raise typer.BadParameter(f"no such document: {', '.join(unknown)}; see qa list", param_hint="--document")
-        if mode != "bm25":
-            library.model.load_once()  # before the clock of the answer starts
+        with ThreadPoolExecutor(1) as beside:  # before the clock of the answer starts
+            loading = beside.submit(library.model.load_once if mode != "bm25" else library.model.current)
+            library.searcher.refresh()
+            loading.result()
         answer = library.answerer.ask(question, top_k, document_ids=document or None, mode=mode)
         if as_json:
             _print_json(answer)
@@ -96,18 +101,26 @@ def index(
         files = list[Path]()
         for path in paths:
             try:
-                files += find_files([path])
+                files += [file for file in find_files([path]) if not library.owns(file)]
             except DocumentError as error:
                 failures.append(error)
         if not files and not failures:
             raise DocumentError("no text or Markdown file there", "Name files, or folders with .txt or .md files.")
         meter = _Meter(progress, sum(path.stat().st_size for path in files))
-        for path in files:
-            try:
-                with meter.of(path.name, path.stat().st_size) as step:
-                    reports.append(library.builder.put(read_file(path, library.settings), step))
-            except DocumentError as error:
-                failures.append(error)
+
+        def documents() -> Iterator[Document]:
+            for path in files:
+                try:
+                    yield read_file(path, library.settings)
+                except DocumentError as error:
+                    failures.append(error)
+                meter.reached(path.name, path.stat().st_size)
+
+        for outcome in library.builder.put_all(documents(), meter.step):
+            if isinstance(outcome, DocumentError):
+                failures.append(outcome)
+            else:
+                reports.append(outcome)
         library.tidy()
         reason = library.model.reason if any(not report.embedded for report in reports) else None
     if as_json:
@@ -222,7 +235,7 @@ def reindex(data: Data = None, model: ModelName = None) -> None:
     with _opened(data, model, remake=True) as library, _progress() as progress:
         meter = _Meter(progress, sum(summary.characters for summary in library.catalogue.summaries()))
         for report in run(library, meter.step):
-            meter.finish(report.title[:40], report.characters)
+            meter.reached(report.title[:40], report.characters)
         library.tidy()
         documents, passages, _ = library.catalogue.counts()
     typer.echo(f"{documents} documents, {passages} passages")
@@ -342,29 +355,20 @@ class _Meter:
         self._bar = progress.add_task("", total=total, rate="")
         self._began = time.monotonic()
         self._passages = 0.0
-        self._share = 0.0
-        self._size = 0
+        self._ahead = 0.0
 
-    def step(self, passages: float, of: int) -> None:
+    def reached(self, name: str, size: int) -> None:
+        """A document was read, and is on its way."""
+        self._ahead += size
+        self._progress.update(self._bar, description=_plain(name))
+
+    def step(self, passages: float, share: float) -> None:
+        """Passages were embedded, a share of what is on its way."""
         self._passages += passages
-        self._share += passages / of
         rate = self._passages / max(time.monotonic() - self._began, 1e-3)
         self._progress.update(self._bar, rate=f"{self._passages:,.0f} passages, {rate:,.0f}/s")
-        self._progress.advance(self._bar, self._size * passages / of)
-
-    def finish(self, name: str, size: int) -> None:
-        self._progress.update(self._bar, description=_plain(name))
-        self._progress.advance(self._bar, size - self._size * self._share)
-        self._share, self._size = 0.0, 0
-
-    @contextmanager
-    def of(self, name: str, size: int) -> Iterator[Callable[[float, int], None]]:
-        self._progress.update(self._bar, description=_plain(name))
-        self._size = size
-        try:
-            yield self.step
-        finally:
-            self.finish(name, size)
+        self._progress.advance(self._bar, self._ahead * share)
+        self._ahead *= 1 - share
 
 
 @contextmanager

@@ -67,6 +67,10 @@ class Library:
         """Whether this process saves the search index; only one does."""
         return self.searcher is not None and self._engine.keeps
 
+    def owns(self, file: Path) -> bool:
+        """Whether a file is one of those stored here, and no document."""
+        return file.absolute().is_relative_to(self.settings.data.absolute())
+
     def size(self) -> int:
         """Bytes on disk of all that is stored."""
         return sum(file.stat().st_size for file in self.settings.data.rglob("*") if file.is_file())

@@ -58,9 +58,8 @@ def test_passages_are_embedded_although_questions_never_stop(embedder: Embedder)
 
 
 def test_the_weights_are_the_published_ones() -> None:
-    weights = locate(DEFAULT_MODEL) / "model.safetensors"
     assert (
-        embed._sha256(weights)
+        embed._weights_sha256(locate(DEFAULT_MODEL))
         == embed.WEIGHTS_SHA256
         == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
     )

@@ -23,6 +23,7 @@ from index import schema as tables
 from index.errors import IndexLocked, IndexMismatch, StorageError
 from index.lock import WriterLock
 from index.migrations import STEPS
+from index.rescore import Candidate
 from index.schema import DocumentSummary, StoredPassage
 from index.types import Document, Passage, PassageVectors, Stamp, Vectors
 
@@ -202,16 +203,20 @@ class Catalogue:
     def passages(self, passage_ids: Sequence[str], stamp: Stamp) -> dict[str, StoredPassage]:
         """Passages by id as they were at `stamp`; those of documents changed since then are left out."""
         with self.read() as connection:
-            found = _edition_of(connection, stamp)
-            if found is None:
+            passages = _at(connection, stamp)
+            if passages is None:
                 return {}
-            passages = tables.EDITIONS[found % 2]
-            query = (
-                tables.passage_rows(passages)
-                .join(tables.changes, tables.changes.c.document_id == passages.c.document_id)
-                .where(passages.c.id.in_(passage_ids), tables.changes.c.generation <= stamp.generation)
-            )
+            query = _unchanged(tables.passage_rows(passages), passages, passage_ids, stamp)
             return {row.id: tables.to_passage(row) for row in connection.execute(query)}
+
+    def candidates(self, passage_ids: Sequence[str], stamp: Stamp) -> list[Candidate]:
+        """The same in no order, with only what rescoring needs."""
+        with self.read() as connection:
+            passages = _at(connection, stamp)
+            if passages is None:
+                return []
+            query = _unchanged(sa.select(*tables.candidate_columns(passages)), passages, passage_ids, stamp)
+            return [tables.to_candidate(row) for row in connection.execute(query)]
 
     def unembedded(self) -> list[str]:
         """Documents with passages that are not embedded yet."""
@@ -324,7 +329,13 @@ class Catalogue:
 
 def _configure(connection: Any, _: object) -> None:
     connection.isolation_level = None  # SQLAlchemy begins transactions itself, see _begin
-    pragmas = [f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"]
+    pragmas = [
+        f"busy_timeout={BUSY_MS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "cache_size=-32768",
+    ]
     if connection.execute("PRAGMA page_count").fetchone() == (0,):  # only a new file can still be told
         pragmas.insert(1, "auto_vacuum=INCREMENTAL")
     for pragma in pragmas:
@@ -402,6 +413,18 @@ def _edition_of(connection: sa.Connection, stamp: Stamp) -> int | None:
     )
     found: int | None = connection.scalar(query)
     return found
+
+
+def _at(connection: sa.Connection, stamp: Stamp) -> sa.Table | None:
+    """The passages that were searched then, as far as they are there."""
+    found = _edition_of(connection, stamp)
+    return None if found is None else tables.EDITIONS[found % 2]
+
+
+def _unchanged(query: sa.Select[Any], passages: sa.Table, passage_ids: Sequence[str], stamp: Stamp) -> sa.Select[Any]:
+    return query.join(tables.changes, tables.changes.c.document_id == passages.c.document_id).where(
+        passages.c.id.in_(passage_ids), tables.changes.c.generation <= stamp.generation
+    )
 
 
 def _changes(connection: sa.Connection, later: sa.ColumnElement[bool]) -> Iterator[Change]:

@@ -20,8 +20,6 @@ from index.engine import EPSILON, K1, B
 SMALLEST = 24
 """Below this many passages idf is taken as if there were as many. Okapi's idf is zero or negative for a term in
 half of the passages: in a library of two, every term; a short document could not be searched by keyword at all."""
-MOST = K1 + 1
-"""What a term of idf 1 that fills a passage would score."""
 
 
 class _Okapi(BM25Okapi):  # type: ignore[misc]  # the library is untyped

@@ -15,8 +15,9 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE passages_2 (id TEXT NOT NULL, document_id TEXT NOT NULL, ordinal INTEGER NOT NULL, "
         'heading TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, text TEXT NOT NULL, '
         "sentences JSON NOT NULL, line_start INTEGER NOT NULL, line_end INTEGER NOT NULL, page_start INTEGER, "
-        "page_end INTEGER, vector BLOB, sentence_vectors BLOB, PRIMARY KEY (id), "
+        "page_end INTEGER, vector BLOB, sentence_vectors BLOB, sentence_terms BLOB, PRIMARY KEY (id), "
         "FOREIGN KEY(document_id) REFERENCES documents (id) ON DELETE CASCADE)",
+        "ALTER TABLE passages ADD COLUMN sentence_terms BLOB",
         "CREATE INDEX passages_2_by_document ON passages_2 (document_id, ordinal)",
         "CREATE INDEX passages_2_without_vector ON passages_2 (document_id) WHERE vector IS NULL",
         "INSERT INTO meta (key, value) VALUES ('edition', '1')",

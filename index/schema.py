@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from index.rescore import Candidate, packed_terms
+from index.terms import terms
 from index.types import Document, Heading, Passage, PassageVectors, Span
 
 FORMAT = 2
@@ -54,6 +57,7 @@ def _passages(name: str) -> sa.Table:
         sa.Column("page_end", sa.Integer),
         sa.Column("vector", sa.LargeBinary),
         sa.Column("sentence_vectors", sa.LargeBinary),
+        sa.Column("sentence_terms", sa.LargeBinary),
         sa.Index(f"{name}_by_document", "document_id", "ordinal"),
         sa.Index(f"{name}_without_vector", "document_id", sqlite_where=sa.text("vector IS NULL")),
     )
@@ -189,8 +193,33 @@ def _passage_row(ordinal: int, passage: Passage, vectors: PassageVectors | None)
         "line_end": passage.line_end,
         "page_start": passage.page_start,
         "page_end": passage.page_end,
+        "sentence_terms": _sentence_terms(passage),
         **(blobs(vectors) if vectors else {"vector": None, "sentence_vectors": None}),
     }
+
+
+def _sentence_terms(passage: Passage) -> bytes:
+    return packed_terms([terms(text) for text in passage.sentence_texts()])
+
+
+def to_candidate(row: sa.Row[Any]) -> Candidate:
+    """`row` of `candidate_columns`."""
+    packed = row.sentence_terms
+    if packed is None:  # stored by a version that did not keep them
+        spans = json.loads(row.sentences)
+        packed = packed_terms([terms(row.text[start - row.start : end - row.start]) for start, end in spans])
+    return Candidate(row.id, row.vector, row.sentence_vectors, packed)
+
+
+def candidate_columns(passages: sa.Table) -> list[sa.ColumnElement[Any]]:
+    """What rescoring needs; the text only where its terms are not kept."""
+    table = passages.c
+    missing = table.sentence_terms.is_(None)
+    text, spans = (
+        sa.case((missing, column)).label(column.name)
+        for column in (table.text, sa.cast(table.sentences, sa.Text).label("sentences"))
+    )
+    return [table.id, table.start, table.vector, table.sentence_vectors, table.sentence_terms, text, spans]
 
 
 def blobs(vectors: PassageVectors) -> dict[str, bytes]:

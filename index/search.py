@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from typing import Literal
 
 from index.build import catch_up
 from index.catalogue import Catalogue
-from index.engine import K1, B, Engine, Snapshot
+from index.engine import Engine, Snapshot
 from index.errors import IndexMismatch
+from index.rescore import share, telling
 from index.schema import StoredPassage
 from index.terms import terms
 from index.types import Hit, Span, Stamp, Vector
@@ -22,8 +22,6 @@ Mode = Literal["hybrid", "dense", "bm25"]
 
 PATIENCE = 0.25
 """Seconds that a question waits for the engine to catch up with what was written last."""
-_MOST = K1 + 1
-"""What BM25 gives a term of idf 1 that fills a passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,22 +149,32 @@ class Searcher:
         dense = snapshot.dense(vector, depth, where) if vector is not None and mode != "bm25" else []
         sparse = snapshot.sparse(weights, depth, where) if mode != "dense" else []
         chosen = self._fused(dense, sparse, weights, mode)[: max(self.ranking.rescored, k)]
-        stored = self.catalogue.passages([hit.passage_id for hit in chosen], snapshot.stamp)
-        candidates = [stored[hit.passage_id] for hit in chosen if hit.passage_id in stored]
-        telling = self._telling(candidates, weights, vector if mode != "bm25" else None, mode)
-        legs = [{hit.passage_id: (rank, hit.score) for rank, hit in enumerate(leg, 1)} for leg in (dense, sparse)]
-        found = []
-        for candidate, sentence in zip(candidates, telling, strict=True):
-            passage_id = candidate.passage.id
-            dense_rank, cosine = legs[0].get(passage_id, (None, None))
-            bm25_rank, bm25 = legs[1].get(passage_id, (None, None))
-            if mode != "bm25" and candidate.vectors is not None and vector is not None:
-                cosine = float(candidate.vectors.passage @ vector)  # an engine's own may be rounded, or missing
-            score = self._score(mode, cosine, self._lexical(bm25, weights), sentence.cosine)
-            found.append(Found(candidate, score, cosine, dense_rank, bm25, bm25_rank, sentence))
-        found.sort(key=lambda one: (-one.score, one.stored.passage.id))
-        results = Results(question, mode, snapshot.stamp.generation, found[:k], weights)
-        return results, len(candidates) == len(chosen)
+        candidates = self.catalogue.candidates([hit.passage_id for hit in chosen], snapshot.stamp)
+        words = self.ranking.mark_lexical if mode == "hybrid" else 0.0
+        tellings = telling(candidates, weights, vector if mode != "bm25" else None, words)
+        bm25 = {hit.passage_id: hit.score for hit in sparse}
+        scored = []
+        for one, found in zip(candidates, tellings, strict=True):
+            lexical = self._lexical(bm25.get(one.passage_id), weights)
+            scored.append((self._score(mode, found.cosine, lexical, found.sentence_cosine), one.passage_id, found))
+        scored.sort(key=lambda one: (-one[0], one[1]))
+        stored = self.catalogue.passages([passage_id for _, passage_id, _ in scored[:k]], snapshot.stamp)
+        dense_ranks, ranks = _ranks(dense), _ranks(sparse)
+        results = [
+            Found(
+                stored[passage_id],
+                score,
+                found.cosine,
+                dense_ranks.get(passage_id),
+                bm25.get(passage_id),
+                ranks.get(passage_id),
+                Sentence(stored[passage_id].passage.sentences[found.sentence], found.match, found.sentence_cosine),
+            )
+            for score, passage_id, found in scored[:k]
+            if passage_id in stored
+        ]
+        complete = len(candidates) == len(chosen) and len(results) == len(scored[:k])
+        return Results(question, mode, snapshot.stamp.generation, results, weights), complete
 
     def _fused(
         self, dense: Sequence[Hit], sparse: Sequence[Hit], weights: Mapping[str, float], mode: Mode
@@ -182,7 +190,7 @@ class Searcher:
         return sorted(hits, key=lambda hit: (-hit.score, hit.passage_id))
 
     def _lexical(self, bm25: float | None, weights: Mapping[str, float]) -> float:
-        return share(bm25, weights) * math.sqrt(len(weights) / self.ranking.usual_terms)
+        return share(bm25, weights) * math.sqrt(len(weights) / self.ranking.usual_terms) if bm25 else 0.0
 
     def _score(self, mode: Mode, cosine: float | None, lexical: float, sentence: float | None) -> float:
         if mode == "bm25":
@@ -195,41 +203,6 @@ class Searcher:
             ranking.dense * (cosine or 0.0) + ranking.lexical * lexical + ranking.sentence * (sentence or 0.0)
         ) / total
 
-    def _telling(
-        self, candidates: Sequence[StoredPassage], weights: Mapping[str, float], vector: Vector | None, mode: Mode
-    ) -> list[Sentence]:
-        """The sentence of each candidate that matches best; the first one where none matches at all."""
-        bags = [[Counter(terms(text)) for text in one.passage.sentence_texts()] for one in candidates]
-        lengths = [bag.total() for sentences in bags for bag in sentences]
-        average = sum(lengths) / max(len(lengths), 1)
-        telling = []
-        for one, sentences in zip(candidates, bags, strict=True):
-            bm25 = [share(_bm25(bag, weights, average), weights) for bag in sentences]
-            cosines: list[float | None] = [None] * len(bm25)
-            if one.vectors is not None and vector is not None:
-                cosines = (one.vectors.sentences @ vector).tolist()
-            matches = [
-                Sentence(span, self._match(mode, cosine, words), cosine)
-                for span, cosine, words in zip(one.passage.sentences, cosines, bm25, strict=True)
-            ]
-            telling.append(max(matches, key=lambda sentence: sentence.score))
-        return telling
 
-    def _match(self, mode: Mode, cosine: float | None, words: float) -> float:
-        if cosine is None:
-            return words
-        lexical = self.ranking.mark_lexical if mode == "hybrid" else 0.0
-        return (1 - lexical) * cosine + lexical * words
-
-
-def share(bm25: float | None, weights: Mapping[str, float]) -> float:
-    """A BM25 score as a share of the most that the question's terms could give, 0 to 1."""
-    most = sum(weight for weight in weights.values() if weight > 0) * _MOST
-    return (bm25 or 0.0) / most if most else 0.0
-
-
-def _bm25(bag: Mapping[str, int], weights: Mapping[str, float], average: float) -> float:
-    """A sentence's BM25 with the idf of the passages, against the candidates' sentences."""
-    length = sum(bag.values())
-    norm = K1 * (1 - B + B * length / average) if average else 1.0
-    return math.fsum(weight * bag[term] * _MOST / (bag[term] + norm) for term, weight in weights.items() if term in bag)
+def _ranks(hits: Sequence[Hit]) -> dict[str, int]:
+    return {hit.passage_id: rank for rank, hit in enumerate(hits, 1)}

@@ -249,20 +249,22 @@ class Segment:
             _NONE if hidden is None else hidden,
             min(k, len(self)),
         )
-        return self._hits(zip(rows.tolist(), scores.tolist(), strict=True))
+        return self._hits(rows.tolist(), scores.tolist())
 
     def dense(self, vector: Vector, k: int, hidden: NDArray[np.bool_] | None, thorough: bool) -> list[Hit]:
         if self.vectors is None:
             return []
-        return self._hits(self.vectors.search(vector, k, hidden, thorough))
+        return self._hits(*self.vectors.search(vector, k, hidden, thorough))
 
-    def _hits(self, found: Iterable[tuple[int, float]]) -> list[Hit]:
-        arrays, hits = self.arrays, list[Hit]()
-        for row, score in found:
-            document = int(np.searchsorted(arrays.row_firsts, row, side="right")) - 1
-            start, end = arrays.spans[row].tolist()
-            hits.append(Hit(f"{self.document_id(document)}:{start}-{end}", score))
-        return hits
+    def _hits(self, rows: Sequence[int], scores: Sequence[float]) -> list[Hit]:
+        arrays = self.arrays
+        documents = np.searchsorted(arrays.row_firsts, rows, side="right") - 1
+        firsts, lasts = arrays.name_firsts[documents].tolist(), arrays.name_firsts[documents + 1].tolist()
+        names = [arrays.names[first:last].tobytes().decode() for first, last in zip(firsts, lasts, strict=True)]
+        spans = arrays.spans[rows].tolist() if len(rows) else []
+        return [
+            Hit(f"{name}:{start}-{end}", score) for name, (start, end), score in zip(names, spans, scores, strict=True)
+        ]
 
 
 def _cumulated(sizes: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:

@@ -10,9 +10,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from index.engine import MOST
 from index.errors import EngineError, QAError
 from index.files import Hidden, Kept
-from index.lexical import MOST, Statistics
+from index.lexical import Statistics
 from index.segment import Segment
 from index.types import Hit, Stamp, Vector
 

@@ -6,6 +6,7 @@ bigrams for scripts that write without spaces.
 """
 
 import unicodedata
+import zlib
 from functools import lru_cache
 
 import regex
@@ -47,6 +48,12 @@ _stem = lru_cache(maxsize=1 << 16)(Stemmer.Stemmer("english", 0).stemWord)
 def terms(text: str) -> list[str]:
     """The index terms of a text, repeated as often as they occur, in reading order."""
     return list(_terms(text))
+
+
+@lru_cache(maxsize=1 << 16)
+def code(term: str) -> int:
+    """A number below 2**32 in the place of a term, where one passage is compared with one question."""
+    return zlib.crc32(term.encode())
 
 
 @lru_cache(maxsize=1 << 14)

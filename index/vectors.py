@@ -82,8 +82,8 @@ class VectorIndex:
 
     def search(
         self, vector: Vector, k: int, hidden: NDArray[np.bool_] | None, thorough: bool
-    ) -> list[tuple[int, float]]:
-        """At most k (row, inner product), best first, ties by row; not of `hidden` rows.
+    ) -> tuple[list[int], list[float]]:
+        """At most k rows and their inner products, best first, ties by row; not of `hidden` rows.
 
         `thorough` looks into every cell, for when `hidden` leaves few rows.
         """
@@ -99,4 +99,5 @@ class VectorIndex:
         scores, places = self._index.search(query, min(k + _TIES, len(self.rows)), params=chosen)
         found = places[0] >= 0  # FAISS fills up with -1
         hits = zip(self.rows[places[0][found]].tolist(), scores[0][found].tolist(), strict=True)
-        return sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:k]
+        best = sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:k]
+        return [row for row, _ in best], [score for _, score in best]

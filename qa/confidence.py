@@ -15,7 +15,8 @@ from typing import TypedDict
 
 import regex
 
-from index.search import Mode, Results, share
+from index.rescore import share
+from index.search import Mode, Results
 from index.terms import terms
 from index.types import Passage
 

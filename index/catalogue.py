@@ -11,12 +11,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from index import schema as tables
@@ -34,6 +36,8 @@ _VECTORS_OF = "model"
 """The part of the fingerprint that a reader's questions depend on; a writer's passages depend on all of it."""
 _REINDEX = "Run `qa reindex` to make it anew from the stored texts, or restore the setting."
 _CHOOSE = "Choose a folder that can be written: QA_DATA=/path qa …"
+_MOST_IDS = 500
+"""Ids asked for in one statement; SQLite takes some thousands."""
 _FREED = 2_000
 """Free pages given back to the system after a write, when a quarter of the file is free."""
 
@@ -55,6 +59,59 @@ class Changes:
     stamp: Stamp
     anew: bool
     changes: Iterator[Change]
+
+
+class View:
+    """The passages of one state of a catalogue."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._cursor = connection.cursor()
+        self._cursor.row_factory = sqlite3.Row
+        last = self._cursor.execute(_sql("last")).fetchone()
+        self.stamp = Stamp(last["generation"], last["token"]) if last else Stamp()
+        self._edition = last["edition"] if last else 0
+
+    def passages(self, passage_ids: Sequence[str], stamp: Stamp) -> dict[str, StoredPassage]:
+        """Passages by id as they were at `stamp`; those of documents changed since then are left out."""
+        return {row["id"]: tables.to_passage(row) for row in self._rows("passages", passage_ids, stamp)}
+
+    def candidates(self, passage_ids: Sequence[str], stamp: Stamp) -> list[Candidate]:
+        """The same in no order, with only what rescoring needs."""
+        return [tables.to_candidate(row) for row in self._rows("candidates", passage_ids, stamp)]
+
+    def _rows(self, kind: str, passage_ids: Sequence[str], stamp: Stamp) -> list[sqlite3.Row]:
+        edition = self._edition
+        if stamp != self.stamp:
+            found = self._cursor.execute(_sql("edition"), stamp).fetchone()
+            if found is None:
+                return []
+            edition = found["edition"]
+        rows = list[sqlite3.Row]()
+        for start in range(0, len(passage_ids), _MOST_IDS):
+            some = passage_ids[start : start + _MOST_IDS]
+            rows += self._cursor.execute(_sql(kind, edition % 2, len(some)), (*some, stamp.generation))
+        return rows
+
+
+@cache
+def _sql(kind: str, parity: int = 0, ids: int = 0) -> str:
+    """A statement of SQLAlchemy's as the driver takes it, with `ids` places for ids."""
+    history, passages = tables.history.c, tables.EDITIONS[parity]
+    if kind == "last":
+        query: sa.Select[Any] = sa.select(history.generation, history.token, history.edition)
+        query = query.where(history.generation == sa.select(sa.func.max(history.generation)).scalar_subquery())
+    elif kind == "edition":
+        query = sa.select(history.edition).where(
+            history.generation == sa.bindparam("generation"), history.token == sa.bindparam("token")
+        )
+    else:
+        rows = tables.passage_rows if kind == "passages" else tables.candidate_rows
+        query = rows(passages).join(tables.changes, tables.changes.c.document_id == passages.c.document_id)
+        query = query.where(
+            passages.c.id.in_([sa.bindparam(f"id{number}") for number in range(ids)]),
+            tables.changes.c.generation <= sa.bindparam("generation"),
+        )
+    return str(query.compile(dialect=sqlite_dialect()))
 
 
 class Catalogue:
@@ -145,8 +202,8 @@ class Catalogue:
         return self.stamp().generation
 
     def stamp(self) -> Stamp:
-        with self.read() as connection:
-            return _stamp(connection)
+        with self.view() as view:
+            return view.stamp
 
     def knows(self, stamp: Stamp) -> bool:
         """Whether that was a state of this catalogue, of the edition in use."""
@@ -200,23 +257,23 @@ class Catalogue:
         with self.read() as connection:
             return list(connection.scalars(sa.select(tables.documents.c.id).order_by(tables.documents.c.id)))
 
-    def passages(self, passage_ids: Sequence[str], stamp: Stamp) -> dict[str, StoredPassage]:
-        """Passages by id as they were at `stamp`; those of documents changed since then are left out."""
-        with self.read() as connection:
-            passages = _at(connection, stamp)
-            if passages is None:
-                return {}
-            query = _unchanged(tables.passage_rows(passages), passages, passage_ids, stamp)
-            return {row.id: tables.to_passage(row) for row in connection.execute(query)}
-
-    def candidates(self, passage_ids: Sequence[str], stamp: Stamp) -> list[Candidate]:
-        """The same in no order, with only what rescoring needs."""
-        with self.read() as connection:
-            passages = _at(connection, stamp)
-            if passages is None:
-                return []
-            query = _unchanged(sa.select(*tables.candidate_columns(passages)), passages, passage_ids, stamp)
-            return [tables.to_candidate(row) for row in connection.execute(query)]
+    @contextmanager
+    def view(self) -> Iterator[View]:
+        """One state of everything, for a question: by the driver alone, which takes a third of the time."""
+        with translated(self.path):
+            pooled = self._database.raw_connection()
+            try:
+                connection = pooled.driver_connection
+                assert isinstance(connection, sqlite3.Connection)
+                connection.execute("BEGIN")
+                yield View(connection)
+                connection.execute("COMMIT")
+            except sqlite3.DatabaseError as error:
+                raise (OperationalError if isinstance(error, sqlite3.OperationalError) else DatabaseError)(
+                    None, None, error
+                ) from error
+            finally:
+                pooled.close()
 
     def unembedded(self) -> list[str]:
         """Documents with passages that are not embedded yet."""
@@ -230,7 +287,7 @@ class Catalogue:
         with self.read() as connection:
             passages = in_use(connection)
             query = tables.passage_rows(passages).where(passages.c.document_id == document_id)
-            return [tables.to_passage(row) for row in connection.execute(query.order_by(passages.c.ordinal))]
+            return [tables.to_passage(row) for row in connection.execute(query.order_by(passages.c.ordinal)).mappings()]
 
     @contextmanager
     def changes(self, since: Stamp) -> Iterator[Changes]:
@@ -413,18 +470,6 @@ def _edition_of(connection: sa.Connection, stamp: Stamp) -> int | None:
     )
     found: int | None = connection.scalar(query)
     return found
-
-
-def _at(connection: sa.Connection, stamp: Stamp) -> sa.Table | None:
-    """The passages that were searched then, as far as they are there."""
-    found = _edition_of(connection, stamp)
-    return None if found is None else tables.EDITIONS[found % 2]
-
-
-def _unchanged(query: sa.Select[Any], passages: sa.Table, passage_ids: Sequence[str], stamp: Stamp) -> sa.Select[Any]:
-    return query.join(tables.changes, tables.changes.c.document_id == passages.c.document_id).where(
-        passages.c.id.in_(passage_ids), tables.changes.c.generation <= stamp.generation
-    )
 
 
 def _changes(connection: sa.Connection, later: sa.ColumnElement[bool]) -> Iterator[Change]:

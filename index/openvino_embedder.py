@@ -106,7 +106,7 @@ class OpenVinoEmbedder:
     def question(self, text: str) -> Vector:
         inputs = self._inputs([self._tokenizer.encode(self._settings.question_prompt + text)])
         with self._asking:  # on all cores
-            vector: Vector = unit_rows(self._request.infer(inputs, share_outputs=True)[0])[0]
+            vector: Vector = unit_rows(self._request.infer(inputs, share_inputs=True, share_outputs=True)[0])[0]
         return vector
 
     def _inputs(self, encodings: Sequence[Encoding]) -> dict[str, Any]:

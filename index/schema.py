@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import sqlalchemy as sa
@@ -86,6 +86,12 @@ refitted = sa.Table(
 )
 
 
+class Row(Protocol):
+    """A row of a query, by SQLAlchemy or by the driver alone."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentSummary:
     """A document as lists show it, without its text. `added_at` is in seconds since 1970."""
@@ -119,9 +125,21 @@ def summary_rows(passages: sa.Table) -> sa.Select[Any]:
 
 
 def passage_rows(passages: sa.Table) -> sa.Select[Any]:
-    return sa.select(passages, documents.c.title, documents.c.source, documents.c.sha256).join(
+    """Rows for `to_passage`."""
+    columns = [column for column in passages.c if column.name not in ("sentences", "sentence_terms")]
+    spans = sa.cast(passages.c.sentences, sa.Text).label("sentences")
+    return sa.select(*columns, spans, documents.c.title, documents.c.source, documents.c.sha256).join(
         documents, documents.c.id == passages.c.document_id
     )
+
+
+def candidate_rows(passages: sa.Table) -> sa.Select[Any]:
+    """Rows for `to_candidate`: what rescoring needs, and the text only where its terms are not kept."""
+    table = passages.c
+    missing = table.sentence_terms.is_(None)
+    text = sa.case((missing, table.text)).label("text")
+    spans = sa.case((missing, sa.cast(table.sentences, sa.Text))).label("sentences")
+    return sa.select(table.id, table.start, table.vector, table.sentence_vectors, table.sentence_terms, text, spans)
 
 
 def document_row(document: Document) -> dict[str, object]:
@@ -202,24 +220,13 @@ def _sentence_terms(passage: Passage) -> bytes:
     return packed_terms([terms(text) for text in passage.sentence_texts()])
 
 
-def to_candidate(row: sa.Row[Any]) -> Candidate:
-    """`row` of `candidate_columns`."""
-    packed = row.sentence_terms
+def to_candidate(row: Row) -> Candidate:
+    packed = row["sentence_terms"]
     if packed is None:  # stored by a version that did not keep them
-        spans = json.loads(row.sentences)
-        packed = packed_terms([terms(row.text[start - row.start : end - row.start]) for start, end in spans])
-    return Candidate(row.id, row.vector, row.sentence_vectors, packed)
-
-
-def candidate_columns(passages: sa.Table) -> list[sa.ColumnElement[Any]]:
-    """What rescoring needs; the text only where its terms are not kept."""
-    table = passages.c
-    missing = table.sentence_terms.is_(None)
-    text, spans = (
-        sa.case((missing, column)).label(column.name)
-        for column in (table.text, sa.cast(table.sentences, sa.Text).label("sentences"))
-    )
-    return [table.id, table.start, table.vector, table.sentence_vectors, table.sentence_terms, text, spans]
+        text, first = row["text"], row["start"]
+        spans = json.loads(row["sentences"])
+        packed = packed_terms([terms(text[start - first : end - first]) for start, end in spans])
+    return Candidate(row["id"], row["vector"], row["sentence_vectors"], packed)
 
 
 def blobs(vectors: PassageVectors) -> dict[str, bytes]:
@@ -230,23 +237,23 @@ def blobs(vectors: PassageVectors) -> dict[str, bytes]:
     }
 
 
-def to_passage(row: sa.Row[Any]) -> StoredPassage:
-    sentences = tuple(Span(*span) for span in row.sentences)
+def to_passage(row: Row) -> StoredPassage:
+    sentences = tuple(Span(*span) for span in json.loads(row["sentences"]))
     vectors = None
-    if row.vector is not None:
-        matrix = np.frombuffer(row.sentence_vectors, "<f2").reshape(len(sentences), -1).astype(np.float32)
-        vectors = PassageVectors(np.frombuffer(row.vector, "<f4"), matrix)
+    if row["vector"] is not None:
+        matrix = np.frombuffer(row["sentence_vectors"], "<f2").reshape(len(sentences), -1).astype(np.float32)
+        vectors = PassageVectors(np.frombuffer(row["vector"], "<f4"), matrix)
     passage = Passage(
-        document_id=row.document_id,
-        title=row.title,
-        heading=row.heading,
-        start=row.start,
-        end=row.end,
-        text=row.text,
+        document_id=row["document_id"],
+        title=row["title"],
+        heading=row["heading"],
+        start=row["start"],
+        end=row["end"],
+        text=row["text"],
         sentences=sentences,
-        line_start=row.line_start,
-        line_end=row.line_end,
-        page_start=row.page_start,
-        page_end=row.page_end,
+        line_start=row["line_start"],
+        line_end=row["line_end"],
+        page_start=row["page_start"],
+        page_end=row["page_end"],
     )
-    return StoredPassage(passage, row.source, row.sha256, vectors)
+    return StoredPassage(passage, row["source"], row["sha256"], vectors)

@@ -149,39 +149,41 @@ class Searcher:
         dense = snapshot.dense(vector, depth, where) if vector is not None and mode != "bm25" else []
         sparse = snapshot.sparse(weights, depth, where) if mode != "dense" else []
         chosen = self._fused(dense, sparse, weights, mode)[: max(self.ranking.rescored, k)]
-        candidates = self.catalogue.candidates([hit.passage_id for hit in chosen], snapshot.stamp)
-        words = self.ranking.mark_lexical if mode == "hybrid" else 0.0
-        tellings = telling(candidates, weights, vector if mode != "bm25" else None, words)
+        share_of_words = self.ranking.mark_lexical if mode == "hybrid" else 0.0
         bm25 = {hit.passage_id: hit.score for hit in sparse}
-        scored = []
-        for one, found in zip(candidates, tellings, strict=True):
-            lexical = self._lexical(bm25.get(one.passage_id), weights)
-            scored.append((self._score(mode, found.cosine, lexical, found.sentence_cosine), one.passage_id, found))
-        scored.sort(key=lambda one: (-one[0], one[1]))
-        stored = self.catalogue.passages([passage_id for _, passage_id, _ in scored[:k]], snapshot.stamp)
+        lexical = self._lexical(weights)
+        with self.catalogue.view() as view:
+            candidates = view.candidates([hit.passage_id for hit in chosen], snapshot.stamp)
+            tellings = telling(candidates, weights, vector if mode != "bm25" else None, share_of_words)
+            scored = []
+            for one, found in zip(candidates, tellings, strict=True):
+                words = lexical * bm25.get(one.passage_id, 0.0)
+                scored.append((self._score(mode, found.cosine, words, found.sentence_cosine), one, found))
+            scored.sort(key=lambda one: (-one[0], one[1].passage_id))
+            best = {one.passage_id: (score, found) for score, one, found in scored[:k]}
+            stored = view.passages(list(best), snapshot.stamp)
         dense_ranks, ranks = _ranks(dense), _ranks(sparse)
         results = [
             Found(
-                stored[passage_id],
+                stored[one],
                 score,
                 found.cosine,
-                dense_ranks.get(passage_id),
-                bm25.get(passage_id),
-                ranks.get(passage_id),
-                Sentence(stored[passage_id].passage.sentences[found.sentence], found.match, found.sentence_cosine),
+                dense_ranks.get(one),
+                bm25.get(one),
+                ranks.get(one),
+                Sentence(stored[one].passage.sentences[found.sentence], found.match, found.sentence_cosine),
             )
-            for score, passage_id, found in scored[:k]
-            if passage_id in stored
+            for one, (score, found) in best.items()
         ]
-        complete = len(candidates) == len(chosen) and len(results) == len(scored[:k])
-        return Results(question, mode, snapshot.stamp.generation, results, weights), complete
+        return Results(question, mode, snapshot.stamp.generation, results, weights), len(candidates) == len(chosen)
 
     def _fused(
         self, dense: Sequence[Hit], sparse: Sequence[Hit], weights: Mapping[str, float], mode: Mode
     ) -> list[Hit]:
         """The hits of both legs by their score so far; a passage that a leg left out counts as its last one."""
         cosines = {hit.passage_id: hit.score for hit in dense}
-        words = {hit.passage_id: self._lexical(hit.score, weights) for hit in sparse}
+        lexical = self._lexical(weights)
+        words = {hit.passage_id: lexical * hit.score for hit in sparse}
         lowest = min(cosines.values(), default=0.0)
         hits = [
             Hit(one, self._score(mode, cosines.get(one, lowest), words.get(one, 0.0), None))
@@ -189,8 +191,9 @@ class Searcher:
         ]
         return sorted(hits, key=lambda hit: (-hit.score, hit.passage_id))
 
-    def _lexical(self, bm25: float | None, weights: Mapping[str, float]) -> float:
-        return share(bm25, weights) * math.sqrt(len(weights) / self.ranking.usual_terms) if bm25 else 0.0
+    def _lexical(self, weights: Mapping[str, float]) -> float:
+        """What turns a BM25 score into its part of the fused score."""
+        return share(1.0, weights) * math.sqrt(len(weights) / self.ranking.usual_terms)
 
     def _score(self, mode: Mode, cosine: float | None, lexical: float, sentence: float | None) -> float:
         if mode == "bm25":

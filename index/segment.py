@@ -74,6 +74,7 @@ class Segment:
     def __init__(self, arrays: Arrays, vectors: VectorIndex | None) -> None:
         self.arrays = arrays
         self.vectors = vectors
+        self._names = memoryview(arrays.names)  # type: ignore[arg-type]
 
     @classmethod
     def of(cls, documents: Iterable[Staged]) -> Segment:
@@ -187,7 +188,7 @@ class Segment:
 
     def document_id(self, number: int) -> str:
         first, last = self.arrays.name_firsts[number : number + 2]
-        return self.arrays.names[first:last].tobytes().decode()
+        return str(self._names[first:last], "utf-8")
 
     def rows_of(self, document_ids: Collection[str]) -> NDArray[np.int64]:
         """The rows of those documents that are here."""
@@ -260,7 +261,7 @@ class Segment:
         arrays = self.arrays
         documents = np.searchsorted(arrays.row_firsts, rows, side="right") - 1
         firsts, lasts = arrays.name_firsts[documents].tolist(), arrays.name_firsts[documents + 1].tolist()
-        names = [arrays.names[first:last].tobytes().decode() for first, last in zip(firsts, lasts, strict=True)]
+        names = [str(self._names[first:last], "utf-8") for first, last in zip(firsts, lasts, strict=True)]
         spans = arrays.spans[rows].tolist() if len(rows) else []
         return [
             Hit(f"{name}:{start}-{end}", score) for name, (start, end), score in zip(names, spans, scores, strict=True)

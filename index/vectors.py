@@ -7,9 +7,11 @@ compared; beyond that an inverted file (IVF) compares those of the nearest cells
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # its threads must not spin where the model's want to run
 import faiss
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ _PROBED = 1 / 10
 """Share of the cells that a search looks into: recall@100 of .98 at a million, see DECISIONS.md."""
 _TIES = 20
 """Hits looked at beyond k, so that equal scores at the end are cut by row."""
+_CORES = faiss.omp_get_max_threads()
 _CHUNK = 1 << 16
 _TRAINED = 40
 """Vectors a cell that its centre is computed from."""
@@ -41,6 +44,7 @@ class VectorIndex:
     @classmethod
     def of(cls, rows: NDArray[np.int32], vectors: NDArray[np.float16] | Vectors) -> VectorIndex:
         """`vectors` (len(rows), dim), float16 or float32."""
+        faiss.omp_set_num_threads(_CORES)
         dim, half = vectors.shape[1], faiss.ScalarQuantizer.QT_fp16
         if len(rows) <= EXHAUSTIVE:
             index: Any = faiss.IndexScalarQuantizer(dim, half, faiss.METRIC_INNER_PRODUCT)
@@ -96,6 +100,7 @@ class VectorIndex:
             given["nprobe"] = probed
         chosen = (_FAISS.SearchParametersIVF if self._cells else _FAISS.SearchParameters)(**given) if given else None
         query = np.ascontiguousarray(vector, np.float32)[None]
+        faiss.omp_set_num_threads(_CORES if self._cells else 1)  # a single question is shared out among cells only
         scores, places = self._index.search(query, min(k + _TIES, len(self.rows)), params=chosen)
         found = places[0] >= 0  # FAISS fills up with -1
         hits = zip(self.rows[places[0][found]].tolist(), scores[0][found].tolist(), strict=True)

@@ -37,8 +37,8 @@ class VectorIndex:
     def __init__(self, rows: NDArray[np.int32], index: Any) -> None:
         self.rows = rows
         self._index = index
-        self._cells = int(index.nlist) if isinstance(index, faiss.IndexIVF) else 0
-        if self._cells:
+        self.cells = int(index.nlist) if isinstance(index, faiss.IndexIVF) else 0
+        if self.cells:
             index.parallel_mode = 1  # one question is shared among the cores
 
     @classmethod
@@ -71,8 +71,8 @@ class VectorIndex:
     def vectors(self) -> NDArray[np.float16]:
         """Every vector as it is kept, (len(rows), dim)."""
         kept = np.empty((len(self.rows), self._index.d), np.float16)
-        if self._cells:
-            for cell in range(self._cells):
+        if self.cells:
+            for cell in range(self.cells):
                 size = self._index.invlists.list_size(cell)
                 if size:
                     places = faiss.rev_swig_ptr(self._index.invlists.get_ids(cell), size)
@@ -91,16 +91,16 @@ class VectorIndex:
 
         `thorough` looks into every cell, for when `hidden` leaves few rows.
         """
-        probed = self._cells if thorough else math.ceil(self._cells * _PROBED)
+        probed = self.cells if thorough else math.ceil(self.cells * _PROBED)
         given: dict[str, Any] = {}
         if hidden is not None:
             bits = np.packbits(~hidden[self.rows], bitorder="little")
             given["sel"] = _FAISS.IDSelectorBitmap(bits)
-        if self._cells:
+        if self.cells:
             given["nprobe"] = probed
-        chosen = (_FAISS.SearchParametersIVF if self._cells else _FAISS.SearchParameters)(**given) if given else None
+        chosen = (_FAISS.SearchParametersIVF if self.cells else _FAISS.SearchParameters)(**given) if given else None
         query = np.ascontiguousarray(vector, np.float32)[None]
-        faiss.omp_set_num_threads(_CORES if self._cells else 1)  # a single question is shared out among cells only
+        faiss.omp_set_num_threads(_CORES if self.cells else 1)  # a single question is shared out among cells only
         scores, places = self._index.search(query, min(k + _TIES, len(self.rows)), params=chosen)
         found = places[0] >= 0  # FAISS fills up with -1
         hits = zip(self.rows[places[0][found]].tolist(), scores[0][found].tolist(), strict=True)

@@ -1,0 +1,126 @@
+"""`make bench`: measure, print the tables, write them with plots to a page."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eval.bench import growth, report, speed
+from eval.bench.corpus import datasets, drawn, questions, texts
+from eval.bench.report import Section
+from index import embed
+from index.errors import QAError
+from index.sentences import sentences
+from qa.config import settings
+
+ROOT = Path(__file__).parent.parent.parent
+PARTS = ("embedding", "bm25", "dense", "search", "cold", "growth")
+
+
+def main(
+    parts: Annotated[list[str] | None, typer.Argument(help=f"Only these of: {', '.join(PARTS)}.")] = None,
+    most: Annotated[int, typer.Option(help="Passages of the largest library.")] = 1_000_000,
+    folder: Annotated[Path, typer.Option(help="Where the page and the numbers go.")] = ROOT / "bench",
+) -> None:
+    """Measure how fast it is; everything that is compared is measured in this run."""
+    try:
+        datasets()
+    except QAError as error:
+        typer.secho(f"{error.message}. {error.hint}", fg="red", err=True)
+        raise typer.Exit(1) from error
+    configured = settings()
+    model = embed.load(configured.model, configured.cache)
+    source = drawn(model)
+    sizes = [size for size in growth.SIZES if size <= most]
+
+    def dense() -> list[speed.Row]:
+        real = texts()
+        every = list(dict.fromkeys([*real, *(one[span.start : span.end] for one in real for span in sentences(one))]))
+        vectors = model.passages(every[:60_000])
+        return speed.dense(source, vectors, model.passages(questions(200)), most)
+
+    measured: dict[str, list[tuple[str, str, Callable[[], list[speed.Row]], str, tuple[str, ...]]]] = {
+        "embedding": [
+            (
+                "Embedding",
+                "Aim: 3.5 times sentence-transformers in float32, cosine to it at least .999, a question in 2.5 ms.",
+                lambda: speed.embedding(configured),
+                "",
+                (),
+            )
+        ],
+        "bm25": [
+            ("BM25 scores", "Aim: those of rank_bm25, to 1e-5.", speed.bm25_scores, "", ()),
+            (
+                "BM25 speed",
+                "Aim: at least half of bm25s with numba.",
+                lambda: speed.bm25(source, [size for size in speed.SIZES if size <= most]),
+                "passages",
+                ("ours queries/s", "bm25s queries/s"),
+            ),
+        ],
+        "dense": [
+            ("Dense", "Aim: 5 ms; recall@100 of .97 against exact.", dense, "count", ("ms", "recall@100", "built in s"))
+        ],
+        "search": [
+            ("A whole search", "Aim: 4 ms over 11,000 short documents.", lambda: speed.search(configured), "", ())
+        ],
+        "cold": [("Cold start", "Aim: 2 s.", lambda: speed.cold_ask(configured), "", ())],
+        "growth": [
+            (
+                "Growth",
+                "Aim: 200,000 passages opened in 2 s, a million in 8 s; 4 GB at a million; one more in 1 s at 200,000.",
+                lambda: growth.growth(source, sizes),
+                "passages",
+                ("index built in s", "disk GB", "memory GB", "opened in s", "search ms", "one more in s"),
+            )
+        ],
+    }
+    sections = list[Section]()
+    for part in parts or PARTS:
+        for name, aim, measure, over, plotted in measured[part]:
+            section = Section(name, aim, measure(), over, plotted)
+            typer.echo(f"\n## {name}\n\n{aim}\n\n{report.text(section)}", color=False)
+            sections.append(section)
+            _write(folder, sections)
+    typer.echo(f"\nWritten to {folder / 'report.html'}")
+
+
+def _write(folder: Path, sections: list[Section]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = {"machine": _machine(), "date": date.today().isoformat(), "commit": _commit()}
+    (folder / "report.html").write_text(
+        report.page("Chapter & Verse: how fast it is", facts, sections), encoding="utf-8"
+    )
+    numbers = {"facts": facts, "sections": {section.name: section.rows for section in sections}}
+    (folder / "numbers.json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+
+
+def _machine() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    wanted = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16") if flag in flags]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    processor = names[0] if names else platform.processor()
+    cores = f"{os.cpu_count()} cores ({' '.join(wanted)})"
+    return f"{processor}, {cores}, {memory:.0f} GiB, Python {platform.python_version()}"
+
+
+def _commit() -> str:
+    found = subprocess.run(
+        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -96,7 +96,9 @@ class Searcher:
         Raises IndexMismatch when another process has made the index anew with another model.
         """
         wanted = self.catalogue.stamp()
-        while wanted != self.engine.stamp and self.engine.stamp.generation <= wanted.generation:
+        for _ in range(2):  # the first may have begun too early to see what is wanted
+            if self.engine.stamp == wanted:
+                return
             with self._starting:
                 if self._catching_up is None or self._catching_up.done():
                     self._catching_up = self._worker.submit(catch_up, self.catalogue, self.engine)

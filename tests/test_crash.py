@@ -91,9 +91,9 @@ def test_a_limit_on_the_size_of_files_is_a_clear_error_and_the_index_is_as_befor
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 30_000, hard))
     try:
+        big = (from_text("A long text about the harbour. " * 200, title="t", id=f"big{n}") for n in range(400))
         with pytest.raises(StorageError, match="cannot be written") as raised:
-            for number in range(1, 400):
-                builder.put(from_text("A long text about the harbour. " * 200, title="t", id=f"big{number}"))
+            list(builder.put_all(big))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "Free some space" in raised.value.hint

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import files, local
+from index import local
 from index.load import from_text
 from index.local import LocalEngine
 from index.types import Stamp
@@ -135,7 +135,7 @@ def test_a_disk_that_is_full_leaves_the_files_as_they_were(folder: Path, monkeyp
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.np, "save", full)
+    monkeypatch.setattr(np, "save", full)
     engine.close()
     monkeypatch.undo()
     again = LocalEngine(folder)

@@ -415,7 +415,7 @@ def _driver(connection: sa.Connection) -> sqlite3.Connection:
 def _reclaim(connection: sqlite3.Connection) -> None:
     pages, free = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count"))
     if free * 4 > pages > 256:
-        connection.execute(f"PRAGMA incremental_vacuum({_FREED})").fetchall()
+        connection.executescript(f"PRAGMA incremental_vacuum({_FREED})")  # `execute` would free a single page
 
 
 @contextmanager

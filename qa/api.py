@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Any
 
 import fastapi_offline
@@ -59,6 +60,7 @@ def create_app(library: Library, hosts: Collection[str] | None = None) -> FastAP
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if library.model.embedder is None:
             library.model.start(library.builder.embed_pending)
+        Thread(target=library.open_index, name="open", daemon=True).start()
         yield
 
     app = FastAPI(
@@ -212,11 +214,12 @@ def _health(app: FastAPI, library: Library) -> None:
             version=__version__,
             retrieval="hybrid" if model.embedder else "bm25",
             reason=failure or model.reason,
-            model=ModelHealth(model.name, model.state),
+            model=ModelHealth(model.name, model.state, model.embedder.runtime if model.embedder else None),
             generation=library.catalogue.generation(),
             documents=documents,
             passages=passages,
             passages_not_embedded=pending,
+            repaired=library.repaired,
         )
 
 

@@ -159,13 +159,16 @@ class Removed:
 class ModelHealth:
     name: str
     state: Literal["not loaded", "loading", "ready", "failed"]
+    runtime: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
     """`retrieval` is what a hybrid question gets now; `reason` says why when that is BM25 alone, or nothing.
 
-    `status` is "failing" when questions are refused because the index was made anew with other settings meanwhile.
+    `status` is "failing" when the index was made anew with other settings meanwhile: nothing can be added, and after a
+    change of model questions are answered from what was there before. `repaired` says why the search index was made
+    again at this start, if it was.
     """
 
     status: Literal["ok", "failing"]
@@ -177,6 +180,7 @@ class Health:
     documents: int
     passages: int
     passages_not_embedded: int
+    repaired: str | None
 
 
 @dataclass(frozen=True, slots=True)

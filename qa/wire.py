@@ -6,12 +6,13 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from index import embed
 from index.build import Builder, Progress, Report
 from index.catalogue import FILE, Catalogue
-from index.errors import DocumentError, IndexMissing, ModelError
+from index.errors import DocumentError, IndexMissing, ModelError, QAError
 from index.load import find_files, load_file
 from index.local import LocalEngine
 from index.pieces import word_pieces
@@ -52,6 +53,11 @@ class Library:
                 self._engine = LocalEngine(self.engine_folder, in_background=self._serving)
                 self._searcher = Searcher(self.catalogue, self._engine)
         return self._searcher
+
+    def open_index(self) -> None:
+        """Read the search index before anyone asks; what is wrong is told to whoever asks."""
+        with suppress(QAError):
+            self.searcher.refresh()
 
     @property
     def answerer(self) -> Answerer:

@@ -68,7 +68,7 @@ class HashEmbedder:
 @pytest.fixture(scope="session")
 def embedder() -> Embedder:
     """The real default model, loaded once."""
-    return load_model()
+    return load_model(cache=settings().cache)
 
 
 @pytest.fixture

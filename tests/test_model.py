@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from index import embed
+from index import embed, torch_embedder
 from index.embed import DEFAULT_MODEL, Embedder, locate
 from index.errors import ModelError
+from index.load import from_text, load_file
+from index.openvino_embedder import LIKENESS
 from index.pieces import EstimatedPieces, ModelPieces, word_pieces
+from index.torch_embedder import TorchEmbedder
+from index.types import Vectors
+from qa.config import settings
 from qa.model import Model
-from tests.conftest import HashEmbedder
+from qa.wire import Library
+from tests.conftest import ROOT, SEED, HashEmbedder, environment
 
 pytestmark = pytest.mark.model
 
@@ -34,7 +44,7 @@ def test_batching_does_not_change_a_vector(embedder: Embedder) -> None:
     texts = [f"Sentence number {number} " * (number % 7 + 1) for number in range(70)]
     together = embedder.passages(texts)
     for row in (0, 33, 69):
-        np.testing.assert_allclose(embedder.passages([texts[row]])[0], together[row], atol=1e-5)
+        assert embedder.passages([texts[row]])[0] @ together[row] > 0.9999
 
 
 def test_passages_are_embedded_although_questions_never_stop(embedder: Embedder) -> None:
@@ -95,7 +105,7 @@ def test_missing_weights_are_refused_and_chunking_goes_on_by_estimate(copied: Pa
 
 def test_any_sentence_transformers_folder_works(copied: Path, embedder: Embedder) -> None:
     other = embed.load(str(copied))
-    np.testing.assert_allclose(other.question("peace talks"), embedder.question("peace talks"), atol=1e-6)
+    assert other.question("peace talks") @ embedder.question("peace talks") > 0.9999
     pieces = word_pieces(str(copied))
     assert isinstance(pieces, ModelPieces)
     assert pieces.max_length == 256
@@ -133,3 +143,122 @@ def test_a_model_that_fails_says_why() -> None:
     late = Model("late", HashEmbedder)
     late.start(lambda _: 1 / 0).join(10)
     assert (late.state, late.embedder) == ("failed", None)
+
+
+# The converted model
+
+
+@pytest.fixture
+def library_model() -> TorchEmbedder:
+    return torch_embedder.load(locate(DEFAULT_MODEL), DEFAULT_MODEL)
+
+
+def likeness(one: Embedder, other: Embedder) -> float:
+    """The least cosine over texts that the conversion was not compared on."""
+    texts = [sentence for document in TEXTS for sentence in (document, *document.split(". "))]
+    passages = np.einsum("ij,ij->i", one.passages(texts), other.passages(texts)).min()
+    return float(min(passages, *(one.question(text) @ other.question(text) for text in texts[:20])))
+
+
+TEXTS = [load_file(SEED).text[start : start + 1500] for start in range(0, 6000, 700)] + [
+    "",
+    "\u200b",
+    "A" * 5000,
+    "word " * 600,
+    "السلام عليكم",
+    "日本国憲法第九条",
+    "f(x) = x² − 1; <b>not markup</b> &amp;",
+]
+
+
+def test_the_default_model_runs_converted_and_its_vectors_stay(
+    embedder: Embedder, library_model: TorchEmbedder
+) -> None:
+    assert embedder.runtime in ("OpenVINO, bfloat16", "OpenVINO, float32")
+    assert likeness(embedder, library_model) >= LIKENESS
+
+
+def test_a_converted_model_needs_no_torch_and_reports_to_nobody() -> None:
+    embed.load(cache=settings().cache)  # converted, at the latest now
+    code = (
+        "import sys; from index import embed; from qa.config import settings\n"
+        "embed.load(cache=settings().cache).question('who?')\n"
+        "print(sorted({'torch', 'sentence_transformers', 'transformers'} & set(sys.modules)), "
+        "sys.modules.get('openvino_telemetry'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("[] None\n", 0), done.stderr
+
+
+def test_other_pooling_prompts_and_a_missing_normalisation_are_kept(copied: Path, tmp_path: Path) -> None:
+    pooling = json.loads((copied / "1_Pooling" / "config.json").read_text())
+    pooling |= {"pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True}
+    (copied / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    modules = json.loads((copied / "modules.json").read_text())[:2]
+    (copied / "modules.json").write_text(json.dumps(modules))
+    prompts = {"prompts": {"query": "query: ", "document": "a passage of text: "}}
+    (copied / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    model, library = embed.load(str(copied), tmp_path / "cache"), torch_embedder.load(copied, "copied")
+    assert model.runtime.startswith("OpenVINO")
+    assert likeness(model, library) >= LIKENESS
+    assert abs(model.question("rain") @ model.passages(["rain"])[0]) < 0.999  # the prompts differ
+    again = embed.load(str(copied), tmp_path / "cache")
+    np.testing.assert_array_equal(again.question("rain"), model.question("rain"))
+
+
+def test_a_model_whose_vectors_would_differ_is_run_by_the_library(copied: Path, tmp_path: Path) -> None:
+    """Pooling that leaves the prompt out depends on where the prompt ends, which the converted graph cannot know."""
+    pooling = json.loads((copied / "1_Pooling" / "config.json").read_text()) | {"include_prompt": False}
+    (copied / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    prompts = {"prompts": {"query": "Represent this sentence for searching relevant passages: ", "document": ""}}
+    (copied / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    for _ in range(2):  # converted and compared, then remembered
+        model = embed.load(str(copied), tmp_path / "cache")
+        assert isinstance(model, TorchEmbedder)
+        assert model.runtime.startswith("sentence-transformers, float32 (converted, a vector would have a cosine of")
+    assert embed.runtime(str(copied), tmp_path / "cache") == model.runtime
+
+
+@pytest.mark.parametrize("name", ["model.bin", "model.xml", "tokenizer.json", "settings.json"])
+def test_a_damaged_cache_is_made_again(name: str, tmp_path: Path) -> None:
+    kept = next(settings().cache.glob("model-*"), None)
+    embed.load(cache=settings().cache)
+    kept = kept or next(settings().cache.glob("model-*"))
+    shutil.copytree(kept, tmp_path / kept.name)
+    data = bytearray((tmp_path / kept.name / name).read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    (tmp_path / kept.name / name).write_bytes(data)
+    model = embed.load(cache=tmp_path)
+    assert model.runtime.startswith("OpenVINO")
+    assert (tmp_path / kept.name / name).read_bytes() != bytes(data)
+
+
+def test_without_a_place_for_it_the_model_is_converted_each_time(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert embed.load(cache=tmp_path / "file" / "cache").runtime.startswith("OpenVINO")
+
+
+def test_unchanged_texts_are_not_embedded_again(make_library: Callable[..., Library]) -> None:
+    class Counting(HashEmbedder):
+        def __init__(self) -> None:
+            self.texts: list[str] = []
+
+        def passages(self, texts: Sequence[str]) -> Vectors:
+            self.texts += texts
+            return super().passages(texts)
+
+    counting = Counting()
+    library = make_library(counting)
+    paragraphs = [f"Paragraph {n} has a sentence. It has another one, {n}." * 6 for n in range(5)]
+    library.builder.put(from_text("\n\n".join(paragraphs), title="t", id="one"))
+    before = library.catalogue.passages_of("one")
+    counting.texts = []
+    paragraphs[2] = "This one is new. It says something else." * 6
+    library.builder.put(from_text("\n\n".join(paragraphs), title="t", id="one"))
+    assert counting.texts
+    assert all("new" in text or "something else" in text for text in counting.texts), counting.texts
+    after = {stored.passage.text: stored for stored in library.catalogue.passages_of("one")}
+    for stored in before:
+        if stored.passage.text in after:
+            assert stored.vectors
+            np.testing.assert_array_equal(stored.vectors.passage, after[stored.passage.text].vectors.passage)  # type: ignore[union-attr]

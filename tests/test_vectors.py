@@ -1,0 +1,57 @@
+"""FAISS: the inverted file beyond the limit finds nearly what comparing every vector finds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index import vectors
+from index.types import Vectors
+from index.vectors import VectorIndex
+
+
+def clustered(count: int, dim: int = 32) -> Vectors:
+    chance = np.random.default_rng(0)
+    centres = chance.standard_normal((200, dim), dtype=np.float32)
+    rows = centres[chance.integers(200, size=count)] + 0.7 * chance.standard_normal((count, dim), dtype=np.float32)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+@pytest.fixture
+def cells(monkeypatch: pytest.MonkeyPatch) -> tuple[VectorIndex, Vectors]:
+    monkeypatch.setattr(vectors, "EXHAUSTIVE", 1_000)
+    rows = clustered(20_000)
+    index = VectorIndex.of(np.arange(0, 40_000, 2, dtype=np.int32), rows)
+    assert index.cells
+    return index, rows
+
+
+def test_the_inverted_file_finds_nearly_all_of_the_nearest(cells: tuple[VectorIndex, Vectors]) -> None:
+    index, rows = cells
+    recalls = []
+    for question in clustered(30):
+        exact = set((np.argsort(-(rows @ question))[:100] * 2).tolist())
+        found, scores = index.search(question, 100, None, thorough=False)
+        assert scores == sorted(scores, reverse=True)
+        recalls.append(len(exact & set(found)) / 100)
+    assert np.mean(recalls) > 0.9
+
+
+def test_few_chosen_rows_are_all_found_wherever_they_lie(cells: tuple[VectorIndex, Vectors]) -> None:
+    index, rows = cells
+    chosen = [14, 20_000, 39_998]
+    hidden = np.ones(40_000, np.bool_)
+    hidden[chosen] = False
+    found, _ = index.search(rows[5], 10, hidden, thorough=True)
+    assert sorted(found) == chosen
+
+
+def test_vectors_come_back_as_they_were_kept(cells: tuple[VectorIndex, Vectors], tmp_path: Path) -> None:
+    index, rows = cells
+    np.testing.assert_array_equal(index.vectors(), rows.astype(np.float16))
+    index.write(tmp_path / "file")
+    again = VectorIndex.read(tmp_path / "file", index.rows)
+    assert again.search(rows[7], 5, None, thorough=False) == index.search(rows[7], 5, None, thorough=False)
+    np.testing.assert_array_equal(again.vectors(), rows.astype(np.float16))

@@ -61,41 +61,45 @@ def _keep(rows: NDArray[np.int32], scores: NDArray[np.float32], kept: int, row: 
 
 @_compiled
 def best(
+    asked: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    terms: NDArray[np.int32],
     firsts: NDArray[np.int64],
-    lasts: NDArray[np.int64],
-    weights: NDArray[np.float64],
     rows: NDArray[np.int32],
     counts: NDArray[np.uint16],
     norms: NDArray[np.float32],
-    most: float,
     hidden: NDArray[np.bool_],
     k: int,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """The k rows with the highest sum of `weight * count * most / (count + norm)`, best first, ties by row.
+    """The k rows with the highest sum of `weight * count / (count + norm)`, in no order; of equals the first rows.
 
-    Term t has the postings `firsts[t]:lasts[t]` of `rows` (ascending) and `counts`. Rows that hold none of the terms,
-    and `hidden` ones (may be empty: none is), are left out.
+    The term `terms[t]` (ascending) has the postings `firsts[t]:firsts[t + 1]` of `rows` (ascending) and `counts`; of
+    these terms the `asked` ones count. Rows that hold none of them, and `hidden` ones (may be empty: none is), are
+    left out.
     """
+    position = np.zeros(len(asked), np.int64)
+    ends = np.zeros(len(asked), np.int64)
+    for number in range(len(asked)):
+        place = np.searchsorted(terms, asked[number])
+        if place < len(terms) and terms[place] == asked[number]:
+            position[number], ends[number] = firsts[place], firsts[place + 1]
     kept_rows = np.empty(k, np.int32)
     kept_scores = np.empty(k, np.float32)
     kept = 0
     lowest = np.float32(-np.inf)
     scores = np.zeros(BLOCK, np.float32)
     impacts = np.empty(BLOCK, np.float32)
-    position = firsts.copy()
-    for start in range(0, len(norms), BLOCK):
+    for start in range(0, len(norms) if k else 0, BLOCK):
         end = min(start + BLOCK, len(norms))
         touched = False
         for term in range(len(weights)):
             first = position[term]
-            last = first + np.searchsorted(rows[first : min(lasts[term], first + end - start)], end)
+            last = first + np.searchsorted(rows[first : min(ends[term], first + end - start)], end)
             if last == first:
                 continue
             touched = True
             position[term] = last
-            weight = np.float32(weights[term] * most)
-            if weight == 0:
-                weight = TINY
+            weight = weights[term] if weights[term] != 0 else TINY
             for place in range(last - first):  # without a branch or a sum: several at a time
                 count = np.float32(counts[first + place])
                 impacts[place] = weight * count / (count + norms[rows[first + place]])
@@ -146,5 +150,6 @@ def inverted(
 
 def prepare() -> None:
     """Have the loop of a search compiled, or read from where it is kept: half a second that no question then waits."""
-    none, rows, counts = np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint16)
-    best(none, none, np.zeros(0), rows, counts, np.zeros(0, np.float32), 1.0, np.zeros(0, np.bool_), 0)
+    numbers, floats = np.zeros(0, np.int32), np.zeros(0, np.float32)
+    counts = np.zeros(0, np.uint16)
+    best(numbers, floats, numbers, np.zeros(1, np.int64), numbers, counts, floats, np.zeros(0, np.bool_), 0)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from index.engine import MOST
 from index.postings import best, inverted
 from index.types import Hit, Vector
 from index.vectors import VectorIndex
@@ -227,30 +228,34 @@ class Segment:
     def sparse(
         self,
         weights: Sequence[tuple[int, float]],
-        most: float,
         norms: NDArray[np.float32],
         k: int,
         hidden: NDArray[np.bool_] | None,
     ) -> list[Hit]:
-        """The best by BM25 for (term number, weight); see `index.postings.best`."""
+        """The best by BM25 for (term number, weight), see `rows_by_words`."""
+        rows, scores = self.rows_by_words(weights, norms, k, hidden)
+        return self._hits(rows.tolist(), scores.tolist())
+
+    def rows_by_words(
+        self,
+        weights: Sequence[tuple[int, float]],
+        norms: NDArray[np.float32],
+        k: int,
+        hidden: NDArray[np.bool_] | None,
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The k rows with the highest BM25 and their scores, in no order; see `index.postings.best`."""
         arrays = self.arrays
-        numbers = np.array([number for number, _ in weights], np.int32)
-        places = np.minimum(np.searchsorted(arrays.terms, numbers), max(len(arrays.terms) - 1, 0))
-        here = arrays.terms[places] == numbers if len(arrays.terms) else np.zeros(len(numbers), np.bool_)
-        if not here.any():
-            return []
-        rows, scores = best(
-            np.asarray(arrays.posting_firsts[places[here]]),
-            np.asarray(arrays.posting_firsts[places[here] + 1]),
-            np.array([weight for _, weight in weights])[here],
+        return best(
+            np.array([number for number, _ in weights], np.int32),
+            np.array([weight * MOST for _, weight in weights], np.float32),
+            arrays.terms,
+            arrays.posting_firsts,
             arrays.posting_rows,
             arrays.posting_counts,
             norms,
-            most,
             _NONE if hidden is None else hidden,
             min(k, len(self)),
         )
-        return self._hits(rows.tolist(), scores.tolist())
 
     def dense(self, vector: Vector, k: int, hidden: NDArray[np.bool_] | None, thorough: bool) -> list[Hit]:
         if self.vectors is None:

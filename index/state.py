@@ -10,7 +10,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from index.engine import MOST
 from index.errors import EngineError, QAError
 from index.files import Hidden, Kept
 from index.lexical import Statistics
@@ -101,10 +100,7 @@ class State:
         return guarded(
             lambda: _best(
                 k,
-                [
-                    part.segment.sparse(known, MOST, norms, k, hidden)
-                    for part, norms, hidden in self._narrowed(k, where)
-                ],
+                [part.segment.sparse(known, norms, k, hidden) for part, norms, hidden in self._narrowed(k, where)],
             )
         )
 

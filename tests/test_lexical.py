@@ -93,7 +93,9 @@ def test_the_best_rows_are_those_of_a_full_sort(seed: int, k: int, hiding: bool)
         here = rows[first:last]
         expected[here] += weights[term] * 2.5 * counts[first:last] / (counts[first:last] + norms[here])
     matched = sorted({row for row in rows.tolist() if not (hiding and hidden[row])})
-    found, found_scores = best(firsts[:-1], firsts[1:], weights, rows, counts, norms, 2.5, hidden, k)
+    numbers = np.arange(4, dtype=np.int32) * 3
+    shares = (weights * 2.5).astype(np.float32)
+    found, found_scores = best(numbers, shares, numbers, firsts, rows, counts, norms, hidden, k)
     np.testing.assert_allclose(found_scores, expected[found], rtol=1e-5, atol=1e-6)
     assert set(found.tolist()) <= set(matched)
     rounded = {row: float(np.float32(expected[row])) for row in matched}

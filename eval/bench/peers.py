@@ -40,7 +40,11 @@ def main(
         assert embedder
         rates: dict[str, float] = {}
         searches: dict[str, Search] = {}
-        for name, index in (("ours", lambda: _ours(library, documents)), ("txtai", lambda: _txtai(documents))):
+        made: dict[str, Callable[[], Search]] = {
+            "ours": lambda: _ours(library, documents),
+            "txtai": lambda: _txtai(documents),
+        }
+        for name, index in made.items():
             began = time.perf_counter()
             searches[name] = index()
             rates[name] = len(documents) / (time.perf_counter() - began)

@@ -52,7 +52,8 @@ class VectorIndex:
         else:
             cells = int(4 * math.sqrt(len(rows)))
             centres = faiss.IndexFlatIP(dim)
-            index = faiss.IndexIVFScalarQuantizer(centres, dim, cells, half, faiss.METRIC_INNER_PRODUCT)
+            # Not the differences to the centres: `vectors` reads the codes as they are.
+            index = faiss.IndexIVFScalarQuantizer(centres, dim, cells, half, faiss.METRIC_INNER_PRODUCT, False)
             index.cp.niter, index.cp.spherical = 8, True
             chosen = np.random.default_rng(0).choice(len(rows), min(len(rows), _TRAINED * cells), replace=False)
             index.train(np.asarray(vectors[np.sort(chosen)], np.float32))

@@ -18,8 +18,6 @@ from index.search import Searcher
 from index.types import Document
 from tests.conftest import HashEmbedder
 
-local.UNSAVED, local.AT_ONCE, local.FLUSHED = 6, 12, 5  # save and merge all the time
-
 
 def document(number: int) -> Document:
     """Every third one replaces the one before it."""
@@ -40,6 +38,7 @@ def documents(first: int) -> Iterator[Document]:
 
 def main(folder: Path, first: int) -> None:
     """Print the number of each document once it is stored and searchable; now and then remove one."""
+    local.UNSAVED, local.AT_ONCE, local.FLUSHED = 6, 12, 5  # save and merge all the time
     builder, searcher = opened(folder)
     print("ready", flush=True)
     for number in count(first):

@@ -230,9 +230,13 @@ def catch_up(catalogue: Catalogue, engine: Engine) -> None:
     """Bring an engine up to the catalogue; nothing is embedded. Raises IndexMismatch, see `Catalogue.changes`."""
     if catalogue.stamp() == engine.stamp:
         return
-    with catalogue.changes(engine.stamp) as found:
-        if found.anew:
-            engine.clear()
-        for change in found.changes:
-            engine.replace(change.document_id, change.passages, change.vectors)
-        engine.commit(found.stamp)
+    try:
+        with catalogue.changes(engine.stamp) as found:
+            if found.anew:
+                engine.clear()
+            for change in found.changes:
+                engine.replace(change.document_id, change.passages, change.vectors)
+            engine.commit(found.stamp)
+    except BaseException:
+        engine.discard()
+        raise

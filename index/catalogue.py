@@ -32,6 +32,10 @@ from index.types import Document, Passage, PassageVectors, Stamp, Vectors
 FILE = "catalogue.sqlite3"
 BUSY_MS = 10_000
 """How long a statement waits for another program that has the file."""
+OLD_EDITION = "old_edition"
+"""In `meta`: the edition before the one in use, while its passages are still there."""
+REFITTING = "refitting"
+"""In `meta`: the fingerprint that a refit is making the next edition for."""
 _VECTORS_OF = "model"
 """The part of the fingerprint that a reader's questions depend on; a writer's passages depend on all of it."""
 _REINDEX = "Run `qa reindex` to make it anew from the stored texts, or restore the setting."
@@ -79,14 +83,24 @@ class View:
         """The same in no order, with only what rescoring needs."""
         return [tables.to_candidate(row) for row in self._rows("candidates", passage_ids, stamp)]
 
+    def holds(self, stamp: Stamp) -> bool:
+        """Whether passages are still there as they were then, but for documents changed since."""
+        return self._edition_of(stamp) is not None
+
+    def _edition_of(self, stamp: Stamp) -> int | None:
+        if stamp == self.stamp:
+            return self._edition
+        found = self._cursor.execute(_sql("edition"), stamp).fetchone()
+        if found and found["edition"] != self._edition:
+            kept = self._cursor.execute(_sql("meta"), (OLD_EDITION,)).fetchone()
+            found = found if kept and int(kept["value"]) == found["edition"] else None
+        return int(found["edition"]) if found else None
+
     def _rows(self, kind: str, passage_ids: Sequence[str], stamp: Stamp) -> list[sqlite3.Row]:
-        edition = self._edition
-        if stamp != self.stamp:
-            found = self._cursor.execute(_sql("edition"), stamp).fetchone()
-            if found is None:
-                return []
-            edition = found["edition"]
+        edition = self._edition_of(stamp)
         rows = list[sqlite3.Row]()
+        if edition is None:
+            return rows
         for start in range(0, len(passage_ids), _MOST_IDS):
             some = passage_ids[start : start + _MOST_IDS]
             rows += self._cursor.execute(_sql(kind, edition % 2, len(some)), (*some, stamp.generation))
@@ -100,6 +114,8 @@ def _sql(kind: str, parity: int = 0, ids: int = 0) -> str:
     if kind == "last":
         query: sa.Select[Any] = sa.select(history.generation, history.token, history.edition)
         query = query.where(history.generation == sa.select(sa.func.max(history.generation)).scalar_subquery())
+    elif kind == "meta":
+        query = sa.select(tables.meta.c.value).where(tables.meta.c.key == sa.bindparam("key"))
     elif kind == "edition":
         query = sa.select(history.edition).where(
             history.generation == sa.bindparam("generation"), history.token == sa.bindparam("token")
@@ -328,13 +344,18 @@ class Catalogue:
     def embedded(self, document_id: str, made: Sequence[tuple[Passage, PassageVectors]]) -> int:
         """Store vectors made after the fact; returns the new generation.
 
-        A passage that was replaced meanwhile, even by other text at the same place, keeps what it has.
+        A passage that was replaced meanwhile, even by other text or another title at the same place, keeps what it has.
         """
         with self.write() as connection:
             self._checked(connection, *self._fingerprint)
             passages = in_use(connection)
             for passage, vectors in made:
-                same = (passages.c.id == passage.id) & (passages.c.text == passage.text)
+                columns = passages.c
+                titled = sa.select(tables.documents.c.id).where(tables.documents.c.title == passage.title)
+                same = (
+                    (columns.id == passage.id) & (columns.text == passage.text) & (columns.heading == passage.heading)
+                )
+                same &= columns.document_id.in_(titled.where(tables.documents.c.id == document_id))
                 connection.execute(sa.update(passages).where(same).values(**tables.blobs(vectors)))
             return log_changes(connection, [document_id])
 
@@ -350,8 +371,7 @@ class Catalogue:
     def compact(self) -> None:
         """Give all free space back to the system. Takes a while, and as much space again meanwhile."""
         with self.lock.held(), translated(self.path), self._database.connect() as connection:
-            connection.execute(sa.delete(tables.EDITIONS[(edition(connection) + 1) % 2]))
-            connection.execute(sa.delete(tables.refitted))
+            clear_next(connection)
             connection.commit()
             for statement in ("PRAGMA auto_vacuum=INCREMENTAL", "VACUUM"):
                 _driver(connection).execute(statement).fetchall()
@@ -475,7 +495,7 @@ def _edition_of(connection: sa.Connection, stamp: Stamp) -> int | None:
 def _changes(connection: sa.Connection, later: sa.ColumnElement[bool]) -> Iterator[Change]:
     passages, documents = in_use(connection), tables.documents
     removed = sa.select(tables.changes.c.document_id).where(later)
-    removed = removed.where(~sa.exists().where(documents.c.id == tables.changes.c.document_id))
+    removed = removed.where(~sa.exists().where(passages.c.document_id == tables.changes.c.document_id))
     for document_id in connection.scalars(removed):
         yield Change(document_id, [], None)
     columns = (passages.c.document_id, passages.c.heading, passages.c.start, passages.c.end, passages.c.text)
@@ -510,6 +530,18 @@ def advance(connection: sa.Connection) -> int:
     row = {"generation": generation, "token": secrets.token_hex(8), "edition": edition(connection)}
     connection.execute(sa.insert(tables.history), row)
     return generation
+
+
+def next_edition(connection: sa.Connection) -> sa.Table:
+    """The passages that are not in use: the old ones, or those of a refit."""
+    return tables.EDITIONS[(edition(connection) + 1) % 2]
+
+
+def clear_next(connection: sa.Connection) -> None:
+    """Empty them; whoever still searched the old ones is told."""
+    for query in (next_edition(connection), tables.refitted):
+        connection.execute(sa.delete(query))
+    connection.execute(sa.delete(tables.meta).where(tables.meta.c.key.in_([OLD_EDITION, REFITTING])))
 
 
 def stamp_fingerprint(connection: sa.Connection, fingerprint: Mapping[str, str]) -> None:

@@ -40,7 +40,7 @@ class Snapshot(Protocol):
 class Engine(Protocol):
     """Finds candidates. The contract, each line a test in tests/test_engine.py:
 
-    - ids are our strings; results are sorted by score, best first, ties by id; at most `k` of them;
+    - ids are our strings; at most `k` results, best first, ties by document and passage id;
     - `[]` when empty, never an error when k is larger than the engine; never a row that did not match;
     - `where` (document ids) narrows before ranking; an empty one leaves nothing;
     - writes are seen after `commit`, all at once, and never by a snapshot taken before;
@@ -61,6 +61,10 @@ class Engine(Protocol):
 
     def replace(self, document_id: str, passages: Sequence[Passage], vectors: Vectors | None) -> None:
         """Stage a document's passages with their vectors, (passages, dim); None while they are not embedded."""
+        ...
+
+    def discard(self) -> None:
+        """Forget everything staged."""
         ...
 
     def commit(self, stamp: Stamp) -> None:

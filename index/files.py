@@ -57,9 +57,13 @@ class Saved:
     segments: list[tuple[Segment, Hidden | None, Kept]]
 
 
-def keep_segment(folder: Path, segment: Segment) -> Kept:
-    """Write a segment into a new folder."""
-    with _new(folder, "segment") as target:
+def new_name() -> str:
+    return f"segment-{secrets.token_hex(8)}"
+
+
+def keep_segment(folder: Path, segment: Segment, name: str) -> Kept:
+    """Write a segment into a new folder of that name. Raises OSError."""
+    with _new(folder / name) as target:
         for name in ARRAYS:
             np.save(target / f"{name}.npy", getattr(segment.arrays, name))
         if segment.vectors is not None:
@@ -68,7 +72,7 @@ def keep_segment(folder: Path, segment: Segment) -> Kept:
 
 
 def keep_terms(folder: Path, terms: Sequence[str]) -> Kept:
-    with _new(folder, "terms") as target:
+    with _new(folder / f"terms-{secrets.token_hex(8)}") as target:
         (target / _TERMS).write_text("\n".join(terms), encoding="utf-8")
         return _kept(target)
 
@@ -164,11 +168,9 @@ def _checked(folder: Path, name: str, files: Mapping[str, Sequence[int]]) -> Kep
 
 
 @contextmanager
-def _new(folder: Path, kind: str) -> Iterator[Path]:
+def _new(target: Path) -> Iterator[Path]:
     """A new folder, gone again when writing into it fails."""
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{kind}-{secrets.token_hex(8)}"
-    target.mkdir()
+    target.mkdir(parents=True)
     try:
         yield target
     except BaseException:

@@ -92,6 +92,10 @@ class LocalEngine:
             if self._staged_rows >= FLUSHED:
                 guarded(self._flush)
 
+    def discard(self) -> None:
+        with self._writing:
+            self._unstage()
+
     def commit(self, stamp: Stamp) -> None:
         with self._writing:
             guarded(lambda: self._commit(stamp))
@@ -106,9 +110,11 @@ class LocalEngine:
         with self._merging:
             while chosen := self._due(everything):
                 merged = guarded(lambda: Segment.merged([(part.segment, part.hidden) for part in chosen]))
-                kept = None if everything else self._keep(merged)
-                with self._writing:
-                    self._exchange(chosen, Part(merged, kept=kept))
+                try:
+                    part = Part(merged) if everything else self._kept(Part(merged))
+                    with self._writing:
+                        self._exchange(chosen, part)
+                finally:
                     self._being_kept = None
             with self._writing:
                 if everything:
@@ -117,11 +123,13 @@ class LocalEngine:
 
     def close(self) -> None:
         with self._merging, self._writing:
-            self._save()
-            self._state = State()
-            if self._lock:
-                self._lock.release(force=True)
-                self._lock = None
+            try:
+                self._save()
+            finally:
+                self._state = State()
+                if self._lock:
+                    self._lock.release(force=True)
+                    self._lock = None
 
     def _unstage(self) -> None:
         self._cleared = False
@@ -220,13 +228,7 @@ class LocalEngine:
     # Files
 
     def _open(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / "engine.lock", thread_local=False)
-            lock.acquire(blocking=False)
-            self._lock = lock
-        except (Timeout, OSError):
-            _log.debug("another process keeps the search index in %s", folder)
+        self._acquire(folder)
         try:
             saved = files.load(folder)
             if saved is not None:
@@ -243,31 +245,44 @@ class LocalEngine:
             if self._lock:
                 files.discard(folder)
 
-    def _keep(self, segment: Segment) -> files.Kept | None:
-        """Write a merged segment before it is shown, so that nobody waits for the disk."""
-        if not (self._folder and self._lock):
-            return None
+    def _acquire(self, folder: Path) -> bool:
+        """Become the process that saves, if there is none."""
+        if self._lock is None:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                lock = FileLock(folder / "engine.lock", thread_local=False)
+                lock.acquire(blocking=False)
+                self._lock = lock
+            except (Timeout, OSError):
+                _log.debug("another process keeps the search index in %s", folder)
+        return self._lock is not None
+
+    def _kept(self, part: Part) -> Part:
+        """A merged part, written before it is shown, so that nobody waits for the disk."""
+        if self._folder is None or self._lock is None:
+            return part
+        self._being_kept = name = files.new_name()  # known before it is there: a commit that saves must not delete it
         try:
-            kept = files.keep_segment(self._folder, segment)
+            kept = files.keep_segment(self._folder, part.segment, name)
+            return replace(part, segment=files.load_segment(self._folder, kept), kept=kept)
         except OSError as error:
             self._not_saved(error)
-            return None
-        self._being_kept = kept.name
-        return kept
+            return part
 
     def _save(self) -> None:
         """Write what is new; where that fails the files stay as they were, and the catalogue's log fills the gap."""
-        if not (self._folder and self._lock):
+        if self._folder is None or not self._acquire(self._folder):
             return
         with self._writing:
             try:
                 parts = list[Part]()
                 for part in self._state.parts:
-                    if part.kept is None:
-                        kept = files.keep_segment(self._folder, part.segment)
+                    if part.kept is None or not (self._folder / part.kept.name).is_dir():
+                        kept = files.keep_segment(self._folder, part.segment, files.new_name())
                         part = replace(part, segment=files.load_segment(self._folder, kept), kept=kept)
                     parts.append(part)
-                if self._kept_terms is None or self._kept_terms[0] != len(self._vocabulary):
+                terms_are_kept = self._kept_terms and (self._folder / self._kept_terms[1].name).is_dir()
+                if self._kept_terms is None or not terms_are_kept or self._kept_terms[0] != len(self._vocabulary):
                     kept_terms = files.keep_terms(self._folder, list(self._vocabulary))
                     self._kept_terms = len(self._vocabulary), kept_terms
                 in_force = [(part.kept, part.hidden) for part in parts if part.kept]

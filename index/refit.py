@@ -11,10 +11,17 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from index import schema as tables
-from index.catalogue import Catalogue, advance, edition, stamp_fingerprint
+from index.catalogue import (
+    OLD_EDITION,
+    REFITTING,
+    Catalogue,
+    advance,
+    clear_next,
+    edition,
+    next_edition,
+    stamp_fingerprint,
+)
 from index.types import Document, Passage, PassageVectors
-
-_GOAL = "refitting"
 
 
 class Refit:
@@ -25,11 +32,10 @@ class Refit:
         self._fingerprint = dict(fingerprint)
         goal = json.dumps(self._fingerprint, sort_keys=True)
         with catalogue.write() as connection:
-            begun = connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.key == _GOAL))
+            begun = connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.key == REFITTING))
             if begun != goal:
-                connection.execute(sa.delete(_next(connection)))
-                connection.execute(sa.delete(tables.refitted))
-                stamp_fingerprint(connection, {_GOAL: goal})
+                clear_next(connection)
+                stamp_fingerprint(connection, {REFITTING: goal})
 
     def waiting(self) -> list[str]:
         """Documents that are not done, or have changed since they were."""
@@ -47,10 +53,11 @@ class Refit:
             )
             if generation is None:
                 return
-            connection.execute(sa.delete(_next(connection)).where(_next(connection).c.document_id == document.id))
+            passages_beside = next_edition(connection)
+            connection.execute(sa.delete(passages_beside).where(passages_beside.c.document_id == document.id))
             connection.execute(sa.delete(tables.refitted).where(tables.refitted.c.document_id == document.id))
             if rows:
-                connection.execute(sa.insert(_next(connection)), rows)
+                connection.execute(sa.insert(passages_beside), rows)
             done = {"document_id": document.id, "generation": generation}
             connection.execute(sa.insert(tables.refitted), done)
 
@@ -63,14 +70,12 @@ class Refit:
             if _waiting(connection):
                 return False
             connection.execute(sa.delete(tables.refitted))
-            connection.execute(sa.delete(tables.meta).where(tables.meta.c.key == _GOAL))
-            stamp_fingerprint(connection, self._fingerprint | {"edition": str(edition(connection) + 1)})
+            connection.execute(sa.delete(tables.meta).where(tables.meta.c.key == REFITTING))
+            old = edition(connection)
+            switched = {OLD_EDITION: str(old), "edition": str(old + 1)}
+            stamp_fingerprint(connection, self._fingerprint | switched)
             advance(connection)
         return True
-
-
-def _next(connection: sa.Connection) -> sa.Table:
-    return tables.EDITIONS[(edition(connection) + 1) % 2]
 
 
 def _waiting(connection: sa.Connection) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Literal
 from index.build import catch_up
 from index.catalogue import Catalogue
 from index.engine import Engine, Snapshot
-from index.errors import IndexMismatch
+from index.errors import EngineError, QAError
 from index.rescore import share, telling
 from index.schema import StoredPassage
 from index.terms import terms
@@ -119,20 +119,28 @@ class Searcher:
         filled = self.engine.stamp != Stamp()
         try:
             self.refresh(PATIENCE if filled else None)
-        except IndexMismatch:
+        except QAError:
             if not filled:
                 raise
-            # what it was made anew from is still there, and /health tells it
+            # There is an answer from before, as long as its passages are there; /health tells the rest.
 
     def search(
         self, question: str, vector: Vector | None, k: int, mode: Mode = "hybrid", where: Collection[str] | None = None
     ) -> Results:
-        """The best `k` passages for a question, `vector` being its embedding; without one BM25 answers alone."""
-        for last in (False, True):
+        """The best `k` passages for a question, `vector` being its embedding; without one BM25 answers alone.
+
+        Raises IndexMismatch when the index was made anew with another model and what was before is not there any more.
+        """
+        for _ in range(2):  # again where a document changed after the snapshot was taken
             self._keep_up()
             results, complete = self._search(self.engine.snapshot(), question, vector, k, mode, where)
-            if complete or last:
-                break
+            if results is not None and complete:
+                return results
+        if results is None:
+            self.refresh()
+            results, _ = self._search(self.engine.snapshot(), question, vector, k, mode, where)
+        if results is None:
+            raise EngineError("the index changes faster than it can be read", "Ask again.")
         return results
 
     def _search(
@@ -143,8 +151,8 @@ class Searcher:
         k: int,
         mode: Mode,
         where: Collection[str] | None,
-    ) -> tuple[Results, bool]:
-        """The results, and whether they are all: not where a document changed after the snapshot was taken."""
+    ) -> tuple[Results | None, bool]:
+        """The results, and whether they are all there; none when the passages of that snapshot have gone."""
         mode = mode if vector is not None else "bm25"
         depth = max(self.ranking.candidates, k)
         weights = snapshot.weights(terms(question))
@@ -155,6 +163,8 @@ class Searcher:
         bm25 = {hit.passage_id: hit.score for hit in sparse}
         lexical = self._lexical(weights)
         with self.catalogue.view() as view:
+            if not view.holds(snapshot.stamp):
+                return None, False
             candidates = view.candidates([hit.passage_id for hit in chosen], snapshot.stamp)
             tellings = telling(candidates, weights, vector if mode != "bm25" else None, share_of_words)
             scored = []

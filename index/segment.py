@@ -1,7 +1,7 @@
 """A segment: the passages of some documents with all that searching them needs, never changed once made.
 
-Documents are sorted by id and rows by passage id, so that a lower row is a lower id. Everything is an array, so that a
-segment can be read from its files by mapping them into memory.
+Documents are sorted by id and their rows by passage id, so that equal scores are in the order of their rows. Everything
+is an array, so that a segment can be read from its files by mapping them into memory.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Segment:
 
     @classmethod
     def of(cls, documents: Iterable[Staged]) -> Segment:
-        documents = sorted((one for one in documents if len(one.spans)), key=lambda one: f"{one.document_id}:")
+        documents = sorted((one for one in documents if len(one.spans)), key=lambda one: one.document_id)
         names = [one.document_id.encode() for one in documents]
         rows = np.array([len(one.spans) for one in documents], np.int64)
         row_firsts = _cumulated(rows)
@@ -112,7 +112,7 @@ class Segment:
         for segment, hidden in parts:
             for document, first in enumerate(segment.arrays.row_firsts[:-1].tolist()):
                 if hidden is None or not hidden[first]:
-                    order.append((f"{segment.document_id(document)}:", count + document))
+                    order.append((segment.document_id(document), count + document))
             count += len(segment.arrays.row_firsts) - 1
         order.sort()
         chosen = np.array([document for _, document in order], np.int64)
@@ -124,7 +124,7 @@ class Segment:
         sizes = np.concatenate([np.diff(segment.arrays.bag_firsts) for segment, _ in parts])
         all_firsts = _cumulated(sizes)
         places = _ranges(all_firsts[:-1][source], sizes[source])
-        names = [name[:-1].encode() for name, _ in order]
+        names = [name.encode() for name, _ in order]
         all_terms = np.concatenate([segment.arrays.bag_terms for segment, _ in parts])
         all_counts = np.concatenate([segment.arrays.bag_counts for segment, _ in parts])
         bags = Bags(_cumulated(sizes[source]), all_terms[places], all_counts[places])
@@ -197,7 +197,7 @@ class Segment:
         count = len(arrays.row_firsts) - 1
         found = list[NDArray[np.int64]]()
         for document_id in document_ids:
-            number = bisect_left(range(count), f"{document_id}:", key=lambda at: f"{self.document_id(at)}:")
+            number = bisect_left(range(count), document_id, key=self.document_id)
             if number < count and self.document_id(number) == document_id:
                 found.append(np.arange(arrays.row_firsts[number], arrays.row_firsts[number + 1]))
         return _joined(found, np.zeros(0, np.int64))

@@ -14,7 +14,7 @@ from index.errors import EngineError, QAError
 from index.files import Hidden, Kept
 from index.lexical import Statistics
 from index.segment import Segment
-from index.types import Hit, Stamp, Vector
+from index.types import Hit, Stamp, Vector, document_of
 
 _Result = TypeVar("_Result")
 
@@ -120,7 +120,8 @@ class State:
 
 
 def _best(k: int, found: Iterable[list[Hit]]) -> list[Hit]:
-    return sorted((hit for hits in found for hit in hits), key=lambda hit: (-hit.score, hit.passage_id))[:k]
+    every = [hit for hits in found for hit in hits]
+    return sorted(every, key=lambda hit: (-hit.score, document_of(hit.passage_id), hit.passage_id))[:k]
 
 
 def guarded(work: Callable[[], _Result]) -> _Result:

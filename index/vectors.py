@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +66,14 @@ class VectorIndex:
     @classmethod
     def read(cls, file: Path, rows: NDArray[np.int32]) -> VectorIndex:
         """From a file, memory-mapped. The file must have been checked: FAISS trusts what it reads."""
-        return cls(rows, faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC))
+        file.stat()  # raises when it has gone, which FAISS does not tell from damage
+        with _as_os_error(file):
+            return cls(rows, faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC))
 
     def write(self, file: Path) -> None:
-        faiss.write_index(self._index, str(file))
+        """Raises OSError."""
+        with _as_os_error(file):
+            faiss.write_index(self._index, str(file))
 
     def vectors(self) -> NDArray[np.float16]:
         """Every vector as it is kept, (len(rows), dim)."""
@@ -102,8 +108,21 @@ class VectorIndex:
         chosen = (_FAISS.SearchParametersIVF if self.cells else _FAISS.SearchParameters)(**given) if given else None
         query = np.ascontiguousarray(vector, np.float32)[None]
         faiss.omp_set_num_threads(_CORES if self.cells else 1)  # a single question is shared out among cells only
-        scores, places = self._index.search(query, min(k + _TIES, len(self.rows)), params=chosen)
-        found = places[0] >= 0  # FAISS fills up with -1
+        depth = min(k + _TIES, len(self.rows))
+        while True:
+            scores, places = self._index.search(query, depth, params=chosen)
+            found = places[0] >= 0  # FAISS fills up with -1
+            if not found.all() or depth == len(self.rows) or scores[0][k - 1] > scores[0][-1]:
+                break
+            depth = min(4 * depth, len(self.rows))  # all equal from the k-th on: there may be more of them
         hits = zip(self.rows[places[0][found]].tolist(), scores[0][found].tolist(), strict=True)
         best = sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:k]
         return [row for row, _ in best], [score for _, score in best]
+
+
+@contextmanager
+def _as_os_error(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(f"{file}: {str(error).splitlines()[-1]}") from error

@@ -106,7 +106,8 @@ def index(
                 failures.append(error)
         if not files and not failures:
             raise DocumentError("no text or Markdown file there", "Name files, or folders with .txt or .md files.")
-        meter = _Meter(progress, sum(path.stat().st_size for path in files))
+        sizes = {path: _size(path) for path in files}
+        meter = _Meter(progress, sum(sizes.values()))
 
         def documents() -> Iterator[Document]:
             for path in files:
@@ -114,7 +115,7 @@ def index(
                     yield read_file(path, library.settings)
                 except DocumentError as error:
                     failures.append(error)
-                meter.reached(path.name, path.stat().st_size)
+                meter.reached(path.name, sizes[path])
 
         for outcome in library.builder.put_all(documents(), meter.step):
             if isinstance(outcome, DocumentError):
@@ -345,6 +346,14 @@ def _opened(
         yield library
     finally:
         library.close()
+
+
+def _size(path: Path) -> int:
+    """0 for a file that has gone; reading it says so."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 class _Meter:

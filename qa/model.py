@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Literal
 
 from index.embed import Embedder
-from index.errors import QAError
+from index.errors import IndexLocked, QAError
 
 _log = logging.getLogger(__name__)
+RETRY = 1.0
+"""Seconds until the documents are tried again that another process kept from being embedded."""
 
 
 class Model:
@@ -48,13 +51,23 @@ class Model:
             return
         self.reason = "the documents are being embedded"
         try:
-            before_use(embedder)
+            self._in_turn(before_use, embedder)
             self._publish(embedder)
-            before_use(embedder)  # what came in meanwhile
+            self._in_turn(before_use, embedder)  # what came in meanwhile
         except Exception as error:  # noqa: BLE001  whatever stops it, /health says so
             _log.exception("embedding the documents failed")
             if self.embedder is None:
                 self.state, self.reason = "failed", f"embedding the documents failed: {error}"
+
+    def _in_turn(self, before_use: Callable[[Embedder], object], embedder: Embedder) -> None:
+        """While another process writes, search by meaning what is embedded already, and wait for the rest."""
+        while True:
+            try:
+                before_use(embedder)
+                return
+            except IndexLocked:
+                self._publish(embedder)
+                time.sleep(RETRY)
 
     def _prepare(self) -> Embedder | None:
         self.state, self.reason = "loading", "the model is still loading"

@@ -79,7 +79,12 @@ class Library:
 
     def size(self) -> int:
         """Bytes on disk of all that is stored."""
-        return sum(file.stat().st_size for file in self.settings.data.rglob("*") if file.is_file())
+        total = 0
+        for folder, _, names in os.walk(self.settings.data):  # it passes over what goes while it walks
+            for name in names:
+                with suppress(OSError):
+                    total += (Path(folder) / name).stat().st_size
+        return total
 
     def tidy(self, everything: bool = False) -> None:
         """Bring the search index up to date, merge what is due (or everything), and save it."""

@@ -11,12 +11,12 @@ import pytest
 from index.build import catch_up, embed
 from index.catalogue import Catalogue
 from index.chunk import chunk
-from index.errors import IndexLocked, IndexMismatch, ModelError, StorageError
+from index.errors import EngineError, IndexLocked, IndexMismatch, ModelError, StorageError
 from index.load import from_text
 from index.local import LocalEngine
 from index.pieces import word_pieces
 from index.refit import Refit
-from index.types import Document, Passage, document_of
+from index.types import Document, Passage, Stamp, document_of
 from qa.wire import Library, open_library, reindex
 from tests.conftest import HashEmbedder
 
@@ -268,3 +268,64 @@ def test_a_second_writer_waits_and_then_is_told(
         other.execute("ROLLBACK")
     other.close()
     assert library.catalogue.remove("one")
+
+
+def test_what_was_before_a_change_of_model_is_refused_once_it_has_gone(make_library: Make, seed: Document) -> None:
+    first = make_library()
+    first.builder.put(seed)
+    assert ids(first, "Who would monitor the ceasefire?") != []
+    stored = first.catalogue.passages_of(seed.id)
+    given = seed, [one.passage for one in stored], [one.vectors for one in stored if one.vectors]
+    refit = Refit(first.catalogue, {"model": "B"})
+    refit.put(*given)
+    assert refit.switch()
+    assert ids(first, "Who would monitor the ceasefire?") != []
+    refit = Refit(first.catalogue, {"model": "C"})  # it begins to fill the table that the old passages stood in
+    refit.put(*given)
+    with pytest.raises(IndexMismatch, match="model"):
+        first.answerer.ask("Who would monitor the ceasefire?")
+
+
+def test_compacting_takes_the_old_passages_and_that_is_told(make_library: Make, seed: Document) -> None:
+    first = make_library()
+    first.builder.put(seed)
+    assert ids(first, "Who would monitor the ceasefire?") != []
+    stored = first.catalogue.passages_of(seed.id)
+    refit = Refit(first.catalogue, {"model": "B"})
+    refit.put(seed, [one.passage for one in stored], None)
+    assert refit.switch()
+    first.catalogue.compact()
+    with pytest.raises(IndexMismatch, match="model"):
+        first.answerer.ask("Who would monitor the ceasefire?")
+
+
+def test_what_a_failed_catch_up_staged_is_forgotten(make_library: Make) -> None:
+    library = make_library()
+    library.builder.put(from_text("Pelicans eat fish.", title="Birds", id="birds"))
+
+    class Failing(LocalEngine):
+        fails = True
+
+        def commit(self, stamp: Stamp) -> None:
+            if self.fails:
+                raise EngineError("no")
+            super().commit(stamp)
+
+    engine = Failing()
+    with pytest.raises(EngineError):
+        catch_up(library.catalogue, engine)
+    engine.fails = False
+    library.catalogue.remove("birds")
+    with library.catalogue.write() as connection:
+        connection.exec_driver_sql("DELETE FROM changes")  # as after a restore: nobody tells that it has gone
+    catch_up(library.catalogue, engine)
+    assert engine.snapshot().parts == ()
+
+
+def test_vectors_of_another_title_are_not_stored(make_library: Make) -> None:
+    library = make_library(embedder=None)
+    library.builder.put(from_text("Alpha beta.", title="old", id="one"))
+    old = [stored.passage for stored in library.catalogue.passages_of("one")]
+    library.builder.put(from_text("Alpha beta.", title="new", id="one"))
+    library.catalogue.embedded("one", list(zip(old, embed(old, HashEmbedder()), strict=True)))
+    assert library.catalogue.passages_of("one")[0].vectors is None

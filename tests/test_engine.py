@@ -173,3 +173,21 @@ def test_readers_never_see_half_a_document(engine: Engine) -> None:
     for thread in threads:
         thread.join()
     assert not broken
+
+
+def test_equal_scores_are_in_the_order_of_documents_however_many_and_however_they_came(engine: Engine) -> None:
+    """FAISS cuts equal scores as it likes, and ":" stands in ids of ours."""
+    same, better = unit(1)[0], unit(1)[0]
+    names = [f"a{':1' * (number % 2)}{number // 2:03}" for number in range(200)]
+    for generation, name in enumerate(reversed(names), 1):
+        put(engine, name, "alpha", vectors=np.stack([same]))
+        if generation % 50 == 0:
+            engine.commit(Stamp(generation))
+    for number in range(5):
+        put(engine, f"z{number}", "beta beta", vectors=np.stack([better]))
+    engine.commit(Stamp(500))
+    for k in (1, 7, 60, 205):
+        dense = engine.snapshot().dense(same, k)
+        equal = [hit.passage_id.rpartition(":")[0] for hit in dense if hit.score == dense[0].score]
+        assert equal == sorted(names)[:k]
+        assert [one.rpartition(":")[0] for one in sparse_ids(engine, "alpha", k=k)] == sorted(names)[:k]

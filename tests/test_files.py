@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import local
+from index import files, local
 from index.load import from_text
 from index.local import LocalEngine
 from index.types import Stamp
@@ -186,3 +186,45 @@ def test_compacting_forgets_the_words_of_what_was_removed(tmp_path: Path) -> Non
     assert list(scores(engine, ["alpha"])) == ["plain"]
     engine.close()
     assert not any(b"quetzal" in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+
+
+def test_a_commit_that_saves_leaves_alone_what_a_merge_is_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "UNSAVED", 1)
+    monkeypatch.setattr(local, "AT_ONCE", 0)
+    engine = LocalEngine(tmp_path)
+    for number in range(3):
+        put(engine, f"d{number}", ["alpha"])
+        engine.commit(Stamp(number + 1, "token"))
+    sync, done = files._sync, list[int]()
+
+    def while_it_writes(folder: Path) -> None:
+        sync(folder)
+        if not done:
+            done.append(1)
+            put(engine, "late", ["bravo"])
+            committing = threading.Thread(target=engine.commit, args=(Stamp(9, "token"),))
+            committing.start()
+            committing.join(10)
+
+    monkeypatch.setattr(files, "_sync", while_it_writes)
+    engine.maintain()
+    engine.close()
+    again = LocalEngine(tmp_path)
+    assert again.repaired is None
+    assert sorted(scores(again, ["alpha", "bravo"])) == ["d0", "d1", "d2", "late"]
+    again.close()
+
+
+def test_another_process_saves_once_the_first_has_gone(folder: Path) -> None:
+    first, second = LocalEngine(folder), LocalEngine(folder)
+    first.maintain(everything=True)  # the folders that the second has read are gone
+    first.close()
+    put(second, "new", ["zulu"])
+    second.commit(Stamp(4, "token"))
+    second.close()
+    again = LocalEngine(folder)
+    assert (again.stamp, again.repaired) == (Stamp(4, "token"), None)
+    assert len(scores(again, [*WORDS, "zulu"])) == 463
+    again.close()

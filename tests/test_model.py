@@ -15,7 +15,7 @@ import pytest
 
 from index import embed, torch_embedder
 from index.embed import DEFAULT_MODEL, Embedder, locate
-from index.errors import ModelError
+from index.errors import IndexLocked, ModelError
 from index.load import from_text, load_file
 from index.openvino_embedder import LIKENESS
 from index.pieces import EstimatedPieces, ModelPieces, word_pieces
@@ -262,3 +262,19 @@ def test_unchanged_texts_are_not_embedded_again(make_library: Callable[..., Libr
         if stored.passage.text in after:
             assert stored.vectors
             np.testing.assert_array_equal(stored.vectors.passage, after[stored.passage.text].vectors.passage)  # type: ignore[union-attr]
+
+
+def test_a_model_waits_for_its_turn_to_embed_and_is_offered_meanwhile() -> None:
+    turns = iter([IndexLocked("process 1 is writing"), None, None])
+    seen = []
+
+    def embed_documents(_: Embedder) -> None:
+        seen.append(model.state)
+        turn = next(turns)
+        if turn:
+            raise turn
+
+    model = Model("hash", HashEmbedder)
+    model.start(embed_documents).join(20)
+    assert seen == ["loading", "ready", "ready"]
+    assert model.reason is None

@@ -161,7 +161,7 @@ def dense(drawn: Drawn, real: NDArray[Any], asked: NDArray[Any], most: int) -> l
     import faiss
 
     rows: list[Row] = []
-    sizes = [size for size in (10_000, 50_000, 100_000, 150_000, 200_000, 500_000, 1_000_000) if size <= most]
+    sizes = [size for size in (10_000, 50_000, 150_000, 200_000, 1_000_000) if size <= most]
     for name, size in [("real", len(real)), *(("drawn around real", size) for size in sizes)]:
         vectors = real if name == "real" else np.concatenate(list(_around(drawn, size)))
         exact = faiss.IndexFlatIP(vectors.shape[1])

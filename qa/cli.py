@@ -57,8 +57,10 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Print the passages that answer a question."""
+    import gc
     from concurrent.futures import ThreadPoolExecutor
 
+    gc.disable()  # for one question; going over what is being imported takes a tenth of the time
     from index.errors import IndexMissing
 
     if not question.strip() or len(question) > 2000:

@@ -87,7 +87,12 @@ class Library:
         return total
 
     def tidy(self, everything: bool = False) -> None:
-        """Bring the search index up to date, merge what is due (or everything), and save it."""
+        """Bring the search index up to date, merge what is due (or everything), and save it.
+
+        Nothing is done when another process keeps it, which sees what was written by itself.
+        """
+        if not self.keeps_index:
+            return
         self.searcher.refresh()
         self._engine.maintain(everything)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def test_growth_builds_opens_searches_and_changes_a_library(drawn: Drawn) -> Non
         assert row["one more in s"] > 0
     section = Section("Growth", "Aim", rows, "passages", ("search ms", "memory GB"))
     assert text(section).startswith("| passages | stored in s |")
-    shown = page("Title", {"machine": "one & only"}, [section])
+    shown = page("Title", [replace(section, measured="one & only")])
     assert "<svg" in shown
     assert "one &amp; only" in shown
 

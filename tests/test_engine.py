@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ from index.errors import EngineError
 from index.local import LocalEngine
 from index.types import Passage, Span, Stamp, Vectors
 
-ENGINES: list[Callable[[], Engine]] = [LocalEngine]
+ENGINES: dict[str, Callable[[Path], Engine]] = {
+    "in memory": lambda _: LocalEngine(),
+    "in files": lambda folder: LocalEngine(folder, in_background=True),
+}
 RANDOM = np.random.default_rng(0)
 
 
@@ -32,9 +36,10 @@ def unit(count: int, dim: int = 8) -> Vectors:
 
 
 @pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Engine:
-    made: Engine = request.param()
-    return made
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    made = ENGINES[request.param](tmp_path)
+    yield made
+    made.close()
 
 
 def put(engine: Engine, document_id: str, *texts: str, vectors: Vectors | None = None) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -84,24 +85,24 @@ def main(
             )
         ],
     }
-    sections = list[Section]()
     for part in parts or PARTS:
         for name, aim, measure, over, plotted in measured[part]:
-            section = Section(name, aim, measure(), over, plotted)
-            typer.echo(f"\n## {name}\n\n{aim}\n\n{report.text(section)}", color=False)
-            sections.append(section)
-            _write(folder, sections)
+            when = f"{date.today().isoformat()}, commit {_commit()}, {_machine()}"
+            section = Section(name, aim, measure(), over, plotted, when)
+            typer.echo(f"\n## {name}\n\n{aim}\n\n{report.text(section)}\n\n{when}", color=False)
+            _write(folder, section)
     typer.echo(f"\nWritten to {folder / 'report.html'}")
 
 
-def _write(folder: Path, sections: list[Section]) -> None:
+def _write(folder: Path, section: Section) -> None:
+    """Put a section in the place of the one of its name, if there was one."""
+    numbers = folder / "numbers.json"
     folder.mkdir(parents=True, exist_ok=True)
-    facts = {"machine": _machine(), "date": date.today().isoformat(), "commit": _commit()}
-    (folder / "report.html").write_text(
-        report.page("Chapter & Verse: how fast it is", facts, sections), encoding="utf-8"
-    )
-    numbers = {"facts": facts, "sections": {section.name: section.rows for section in sections}}
-    (folder / "numbers.json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+    kept = json.loads(numbers.read_text(encoding="utf-8")) if numbers.exists() else []
+    sections = {one["name"]: Section(**one) for one in kept} | {section.name: section}
+    numbers.write_text(json.dumps([asdict(one) for one in sections.values()], indent=1) + "\n", encoding="utf-8")
+    page = report.page("Chapter & Verse: how fast it is", list(sections.values()))
+    (folder / "report.html").write_text(page, encoding="utf-8")
 
 
 def _machine() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from eval.bench.speed import Row
@@ -22,20 +22,21 @@ figure svg { width: 100%; height: auto }
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table: what was measured, what was asked for, its rows, and which columns are drawn over which."""
+    """A table: what was measured, what was asked for, its rows, which columns are drawn over which; when and of what."""
 
     name: str
     aim: str
     rows: list[Row]
     over: str = ""
     drawn: tuple[str, ...] = ()
+    measured: str = ""
 
 
-def page(title: str, facts: Mapping[str, str], sections: Sequence[Section]) -> str:
-    lines = [f"<dt>{html.escape(name)}</dt><dd>{html.escape(fact)}</dd>" for name, fact in facts.items()]
-    parts = [f"<h1>{title}</h1><dl>{''.join(lines)}</dl>"]
+def page(title: str, sections: Sequence[Section]) -> str:
+    parts = [f"<h1>{html.escape(title)}</h1>"]
     for section in sections:
-        parts.append(f"<h2>{html.escape(section.name)}</h2><p>{html.escape(section.aim)}</p>{_table(section.rows)}")
+        parts.append(f"<h2>{html.escape(section.name)}</h2><p>{html.escape(section.aim)}</p>")
+        parts.append(f"{_table(section.rows)}<p><small>{html.escape(section.measured)}</small></p>")
         if section.drawn and len(section.rows) > 1:
             parts.append(f"<figure>{_plot(section)}</figure>")
     head = (

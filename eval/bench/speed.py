@@ -162,14 +162,15 @@ def dense(drawn: Drawn, real: NDArray[Any], asked: NDArray[Any], most: int) -> l
 
     rows: list[Row] = []
     sizes = [size for size in (10_000, 50_000, 150_000, 200_000, 1_000_000) if size <= most]
-    for name, size in [("real", len(real)), *(("drawn around real", size) for size in sizes)]:
-        vectors = real if name == "real" else np.concatenate(list(_around(drawn, size)))
+    every = [("real", len(real), None), ("real, cells all the same", len(real), 0)]
+    for name, size, exhaustive in [*every, *(("drawn around real", size, None) for size in sizes)]:
+        vectors = real if name.startswith("real") else np.concatenate(list(_around(drawn, size)))
         exact = faiss.IndexFlatIP(vectors.shape[1])
         exact.add(vectors)
         _, nearest = exact.search(asked, 100)
         del exact
         began = time.perf_counter()
-        index = VectorIndex.of(np.arange(size, dtype=np.int32), vectors)
+        index = VectorIndex.of(np.arange(size, dtype=np.int32), vectors, exhaustive)
         made = time.perf_counter() - began
         del vectors
         found = [index.search(one, 100, None, False)[0] for one in asked]

@@ -22,7 +22,7 @@ figure svg { width: 100%; height: auto }
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table: what was measured, what was asked for, its rows, which columns are drawn over which; when and of what."""
+    """A table: what was measured, what was asked for, its rows, what is drawn over what, and when it was."""
 
     name: str
     aim: str

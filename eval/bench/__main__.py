@@ -68,9 +68,7 @@ def main(
                 ("ours queries/s", "bm25s queries/s"),
             ),
         ],
-        "dense": [
-            ("Dense", "Aim: 5 ms; recall@100 of .97 against exact.", dense, "count", ("ms", "recall@100", "built in s"))
-        ],
+        "dense": [("Dense", "Aim: 5 ms; recall@100 of .97 against exact.", dense, "count", ("ms", "built in s"))],
         "search": [
             ("A whole search", "Aim: 4 ms over 11,000 short documents.", lambda: speed.search(configured), "", ())
         ],

@@ -79,6 +79,7 @@ def _plot(section: Section) -> str:
     for number, column in enumerate(section.drawn, 1):
         axes = figure.add_subplot(-(-len(section.drawn) // 3), across, number)
         rows = [row for row in section.rows if isinstance(row.get(column), int | float)]
+        rows.sort(key=lambda row: row[section.over])
         axes.plot([row[section.over] for row in rows], [row[column] for row in rows], marker="o", color="#2a6f97")
         axes.set_xscale("log")
         axes.set_yscale("log")

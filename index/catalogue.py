@@ -9,7 +9,7 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -276,20 +276,17 @@ class Catalogue:
     @contextmanager
     def view(self) -> Iterator[View]:
         """One state of everything, for a question: by the driver alone, which takes a third of the time."""
-        with translated(self.path):
-            pooled = self._database.raw_connection()
+        with translated(self.path), ExitStack() as stack:
             try:
+                pooled = stack.enter_context(closing(self._database.raw_connection()))
                 connection = pooled.driver_connection
                 assert isinstance(connection, sqlite3.Connection)
                 connection.execute("BEGIN")
                 yield View(connection)
                 connection.execute("COMMIT")
             except sqlite3.DatabaseError as error:
-                raise (OperationalError if isinstance(error, sqlite3.OperationalError) else DatabaseError)(
-                    None, None, error
-                ) from error
-            finally:
-                pooled.close()
+                wrapped = OperationalError if isinstance(error, sqlite3.OperationalError) else DatabaseError
+                raise wrapped(None, None, error) from error
 
     def unembedded(self) -> list[str]:
         """Documents with passages that are not embedded yet."""

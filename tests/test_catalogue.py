@@ -329,3 +329,13 @@ def test_vectors_of_another_title_are_not_stored(make_library: Make) -> None:
     library.builder.put(from_text("Alpha beta.", title="new", id="one"))
     library.catalogue.embedded("one", list(zip(old, embed(old, HashEmbedder()), strict=True)))
     assert library.catalogue.passages_of("one")[0].vectors is None
+
+
+def test_a_file_that_was_overwritten_is_a_clear_error_in_every_way_of_reading(library: Library) -> None:
+    library.catalogue.close()
+    for suffix in ("-wal", "-shm"):
+        library.catalogue.path.with_name(library.catalogue.path.name + suffix).unlink(missing_ok=True)
+    library.catalogue.path.write_bytes(b"overwritten by somebody " * 500)
+    for read in (library.catalogue.stamp, library.catalogue.counts, library.searcher.refresh):
+        with pytest.raises(StorageError, match="damaged"):
+            read()

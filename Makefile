@@ -24,7 +24,7 @@ check: $(VENV)/.developer
 eval: $(VENV)/.evaluation
 	@$(BIN)/qa eval
 
-# How fast it is, on the public sets in QA_DATASETS; a quarter of an hour, 15 GB of memory and 12 GB of disk for a while.
+# How fast it is, on the public sets in QA_DATASETS; half an hour, 15 GB of memory and 12 GB of disk for a while.
 bench: $(VENV)/.benchmark
 	@$(BIN)/python -m eval.bench
 

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 
 from index import files
 from index import schema as tables
-from index.catalogue import Catalogue, advance, in_use
+from index.catalogue import Catalogue
 from index.errors import StorageError
+from index.history import advance, in_use
 
 _PARTIAL = ".partial"
 

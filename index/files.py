@@ -25,7 +25,7 @@ from index.segment import ARRAYS, Arrays, Segment
 from index.types import Stamp
 from index.vectors import VectorIndex
 
-FORMAT = 1
+FORMAT = 2
 _STATE = "state.json"
 _VECTORS = "vectors.faiss"
 _TERMS = "terms.lines"

@@ -11,16 +11,8 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from index import schema as tables
-from index.catalogue import (
-    OLD_EDITION,
-    REFITTING,
-    Catalogue,
-    advance,
-    clear_next,
-    edition,
-    next_edition,
-    stamp_fingerprint,
-)
+from index.catalogue import Catalogue
+from index.history import OLD_EDITION, REFITTING, advance, clear_next, edition, next_edition, stamp_fingerprint
 from index.types import Document, Passage, PassageVectors
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,7 @@ from index.terms import code
 from index.types import Vector
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A found passage as the catalogue keeps it: `vector` float32, `sentence_vectors` float16, both None until it is
     embedded; `sentence_terms` see `packed_terms`."""
 

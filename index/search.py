@@ -89,6 +89,7 @@ class Searcher:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="catch-up")
         self._starting = threading.Lock()
         self._catching_up: Future[None] | None = None
+        self._closed = False
 
     def refresh(self, patience: float | None = None) -> None:
         """Bring the engine up to the catalogue as it is now, or stop waiting for that after so many seconds.
@@ -100,6 +101,8 @@ class Searcher:
             if self.engine.stamp == wanted:
                 return
             with self._starting:
+                if self._closed:
+                    raise EngineError("the search index was closed", "Open it anew.")
                 if self._catching_up is None or self._catching_up.done():
                     self._catching_up = self._worker.submit(catch_up, self.catalogue, self.engine)
                 running = self._catching_up
@@ -109,6 +112,8 @@ class Searcher:
                 return
 
     def close(self) -> None:
+        with self._starting:
+            self._closed = True
         self._worker.shutdown()
         self.engine.close()
 

@@ -232,9 +232,10 @@ class Segment:
         k: int,
         hidden: NDArray[np.bool_] | None,
     ) -> list[Hit]:
-        """The best by BM25 for (term number, weight), see `rows_by_words`."""
+        """The best by BM25 for (term number, weight), best first, ties by row."""
         rows, scores = self.rows_by_words(weights, norms, k, hidden)
-        return self._hits(rows.tolist(), scores.tolist())
+        order = np.lexsort((rows, -scores))
+        return self._hits(rows[order], scores[order])
 
     def rows_by_words(
         self,
@@ -262,14 +263,15 @@ class Segment:
             return []
         return self._hits(*self.vectors.search(vector, k, hidden, thorough))
 
-    def _hits(self, rows: Sequence[int], scores: Sequence[float]) -> list[Hit]:
+    def _hits(self, rows: NDArray[np.int32], scores: NDArray[np.float32]) -> list[Hit]:
         arrays = self.arrays
         documents = np.searchsorted(arrays.row_firsts, rows, side="right") - 1
         firsts, lasts = arrays.name_firsts[documents].tolist(), arrays.name_firsts[documents + 1].tolist()
         names = [str(self._names[first:last], "utf-8") for first, last in zip(firsts, lasts, strict=True)]
-        spans = arrays.spans[rows].tolist() if len(rows) else []
+        spans = arrays.spans[rows].tolist()
         return [
-            Hit(f"{name}:{start}-{end}", score) for name, (start, end), score in zip(names, spans, scores, strict=True)
+            Hit(f"{name}:{start}-{end}", score)
+            for name, (start, end), score in zip(names, spans, scores.tolist(), strict=True)
         ]
 
 

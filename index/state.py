@@ -119,7 +119,10 @@ class State:
                 yield part, norms, hidden
 
 
-def _best(k: int, found: Iterable[list[Hit]]) -> list[Hit]:
+def _best(k: int, found: Sequence[list[Hit]]) -> list[Hit]:
+    """The best of the parts together, each of which is in order."""
+    if len(found) == 1:
+        return found[0][:k]
     every = [hit for hits in found for hit in hits]
     return sorted(every, key=lambda hit: (-hit.score, document_of(hit.passage_id), hit.passage_id))[:k]
 

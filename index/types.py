@@ -15,6 +15,7 @@ Vectors: TypeAlias = NDArray[np.float32]
 """Shape (n, dim), unit rows."""
 
 CONTEXT_CHARACTERS = 200
+OPENING_CHARACTERS = 200
 
 
 class Span(NamedTuple):
@@ -77,8 +78,11 @@ class Passage:
 
     @property
     def context(self) -> str:
-        """Title and heading, set in front of the text for embedding and BM25; never part of `text`."""
-        return context(self.title, self.heading)
+        """Title and heading, set in front of the text for embedding and BM25; never part of `text`.
+
+        A title that is but the text's own first line would only say it twice.
+        """
+        return context("" if self.title == opening(self.text) else self.title, self.heading)
 
     def sentence_texts(self) -> list[str]:
         return [self.text[start - self.start : end - self.start] for start, end in self.sentences]
@@ -92,8 +96,7 @@ class PassageVectors:
     sentences: Vectors
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A passage that one search leg found; a higher score is better."""
 
     passage_id: str
@@ -108,6 +111,11 @@ class Stamp(NamedTuple):
 
     generation: int = 0
     token: str = ""
+
+
+def opening(text: str) -> str:
+    """The first line of a text, at most `OPENING_CHARACTERS` of it; stands in for a title."""
+    return next(iter(text.strip()[:OPENING_CHARACTERS].splitlines()), "")
 
 
 def context(title: str, heading: str) -> str:

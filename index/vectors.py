@@ -95,7 +95,7 @@ class VectorIndex:
 
     def search(
         self, vector: Vector, k: int, hidden: NDArray[np.bool_] | None, thorough: bool
-    ) -> tuple[list[int], list[float]]:
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """At most k rows and their inner products, best first, ties by row; not of `hidden` rows.
 
         `thorough` looks into every cell, for when `hidden` leaves few rows.
@@ -117,9 +117,9 @@ class VectorIndex:
             if not found.all() or depth == len(self.rows) or scores[0][k - 1] > scores[0][-1]:
                 break
             depth = min(4 * depth, len(self.rows))  # all equal from the k-th on: there may be more of them
-        hits = zip(self.rows[places[0][found]].tolist(), scores[0][found].tolist(), strict=True)
-        best = sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:k]
-        return [row for row, _ in best], [score for _, score in best]
+        rows, values = self.rows[places[0][found]], scores[0][found]
+        order = np.lexsort((rows, -values))[:k]
+        return rows[order], values[order]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from index import embed
 from index.build import Builder, Progress, Report
 from index.catalogue import FILE, Catalogue
-from index.errors import DocumentError, IndexMissing, ModelError, QAError
+from index.errors import DocumentError, EngineError, IndexMissing, ModelError, QAError
 from index.load import find_files, load_file
 from index.local import LocalEngine
 from index.pieces import word_pieces
@@ -41,6 +41,7 @@ class Library:
         self._serving = serving
         self._opening = threading.Lock()
         self._searcher: Searcher | None = None
+        self._closed = False
 
     @property
     def engine_folder(self) -> Path:
@@ -49,6 +50,8 @@ class Library:
     @property
     def searcher(self) -> Searcher:
         with self._opening:
+            if self._closed:
+                raise EngineError("the library was closed", "Open it anew.")
             if self._searcher is None:
                 self._engine = LocalEngine(self.engine_folder, in_background=self._serving)
                 self._searcher = Searcher(self.catalogue, self._engine)
@@ -97,8 +100,10 @@ class Library:
         self._engine.maintain(everything)
 
     def close(self) -> None:
-        if self._searcher:
-            self._searcher.close()
+        with self._opening:
+            self._closed = True
+            if self._searcher:
+                self._searcher.close()
         self.catalogue.close()
 
 

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from index.errors import EngineError
 from index.load import from_text
 from index.search import Mode
 from index.types import Document
@@ -86,6 +87,19 @@ def test_how_many_passages_are_asked_for_changes_neither_order_nor_confidence(li
 def test_a_question_without_content_finds_nothing_by_keyword_and_is_not_answerable(library: Library) -> None:
     answer = library.answerer.ask("Who is it?", mode="bm25")
     assert (answer.answerable, answer.confidence, answer.passages) == (False, 0.0, [])
+
+
+def test_what_is_still_to_be_done_when_a_library_is_closed_ends_quietly(make_library: Make, seed: Document) -> None:
+    library = make_library()
+    library.builder.put(seed)
+    library.open_index()
+    searcher = library.searcher
+    library.builder.put(from_text("Something new.", title="New"))
+    library.close()
+    library.open_index()
+    for late in (searcher.refresh, lambda: library.searcher):
+        with pytest.raises(EngineError, match="closed"):
+            late()
 
 
 def test_an_empty_library_gives_no_answer_and_no_error(make_library: Make) -> None:

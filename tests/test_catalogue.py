@@ -260,7 +260,7 @@ def test_a_second_writer_waits_and_then_is_told(
     with sqlite3.connect(library.catalogue.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         library.catalogue._database.dispose()
-        monkeypatch.setattr("index.catalogue.BUSY_MS", 50)
+        monkeypatch.setattr("index.sqlite.BUSY_MS", 50)
         with pytest.raises(IndexLocked, match="another program"):
             library.catalogue.remove("one")
         assert ids(library, "alpha") == ["one"]  # readers are not held up,

@@ -34,8 +34,8 @@ def test_the_inverted_file_finds_nearly_all_of_the_nearest(cells: tuple[VectorIn
     for question in clustered(30):
         exact = set((np.argsort(-(rows @ question))[:100] * 2).tolist())
         found, scores = index.search(question, 100, None, thorough=False)
-        assert scores == sorted(scores, reverse=True)
-        recalls.append(len(exact & set(found)) / 100)
+        assert np.all(np.diff(scores) <= 0)
+        recalls.append(len(exact & set(found.tolist())) / 100)
     assert np.mean(recalls) > 0.9
 
 
@@ -45,7 +45,7 @@ def test_few_chosen_rows_are_all_found_wherever_they_lie(cells: tuple[VectorInde
     hidden = np.ones(40_000, np.bool_)
     hidden[chosen] = False
     found, _ = index.search(rows[5], 10, hidden, thorough=True)
-    assert sorted(found) == chosen
+    assert sorted(found.tolist()) == chosen
 
 
 def test_vectors_come_back_as_float16_and_stay_as_they_are_from_then_on(
@@ -57,5 +57,5 @@ def test_vectors_come_back_as_float16_and_stay_as_they_are_from_then_on(
     np.testing.assert_array_equal(VectorIndex.of(index.rows, kept).vectors(), kept)
     index.write(tmp_path / "file")
     again = VectorIndex.read(tmp_path / "file", index.rows)
-    assert again.search(rows[7], 5, None, thorough=False) == index.search(rows[7], 5, None, thorough=False)
+    np.testing.assert_array_equal(again.search(rows[7], 5, None, False), index.search(rows[7], 5, None, False))
     np.testing.assert_array_equal(again.vectors(), kept)

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from index.errors import DocumentError
 from index.sentences import trimmed
-from index.types import Document, Heading, Span
+from index.types import OPENING_CHARACTERS, Document, Heading, Span, opening
 
 MAX_BYTES = 64 * 1024 * 1024
-_TITLE_CHARACTERS = 200
 _WRAP_WIDTH = 120
 """Lines up to here may be wrapped text; longer ones are paragraphs."""
 _LIST_ITEM = re.compile(r"[-*+•‣–—·>|#]|\d{1,3}[.)]\s|\w[.)]\s")
@@ -93,7 +92,7 @@ def _title(text: str, lines: Sequence[Span]) -> Span | None:
         return None
     first, second = lines[:2]
     apart = second.start == second.end or second.end - second.start > _WRAP_WIDTH
-    short = first.end - first.start <= _TITLE_CHARACTERS and text[first.end - 1] not in ".!;:,。！；：，"
+    short = first.end - first.start <= OPENING_CHARACTERS and text[first.end - 1] not in ".!;:,。！；：，"
     return first if apart and short and not _LIST_ITEM.match(text, first.start) else None
 
 
@@ -122,7 +121,7 @@ def from_text(
         )
     return Document(
         id=id or _digest(source or f"{title}\0{text}")[:16],
-        title=title or text.strip().splitlines()[0][:_TITLE_CHARACTERS],
+        title=title or opening(text),
         source=source,
         text=text,
         sha256=_digest(text),

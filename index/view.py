@@ -1,0 +1,85 @@
+"""Reading passages for a question: by the driver alone, which takes a third of the time that SQLAlchemy takes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
+
+from index import schema as tables
+from index.history import OLD_EDITION
+from index.rescore import Candidate
+from index.schema import StoredPassage
+from index.types import Stamp
+
+_MOST_IDS = 500
+"""Ids asked for in one statement; SQLite takes some thousands."""
+
+
+class View:
+    """The passages of one state of a catalogue."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._cursor = connection.cursor()
+        self._cursor.row_factory = sqlite3.Row
+        last = self._cursor.execute(_sql("last")).fetchone()
+        self.stamp = Stamp(last["generation"], last["token"]) if last else Stamp()
+        self._edition = last["edition"] if last else 0
+
+    def passages(self, passage_ids: Sequence[str], stamp: Stamp) -> dict[str, StoredPassage]:
+        """Passages by id as they were at `stamp`; those of documents changed since then are left out."""
+        return {row["id"]: tables.to_passage(row) for row in self._rows("passages", passage_ids, stamp)}
+
+    def candidates(self, passage_ids: Sequence[str], stamp: Stamp) -> list[Candidate]:
+        """The same in no order, with only what rescoring needs."""
+        return [tables.to_candidate(row) for row in self._rows("candidates", passage_ids, stamp)]
+
+    def holds(self, stamp: Stamp) -> bool:
+        """Whether passages are still there as they were then, but for documents changed since."""
+        return self._edition_of(stamp) is not None
+
+    def _edition_of(self, stamp: Stamp) -> int | None:
+        if stamp == self.stamp:
+            return self._edition
+        found = self._cursor.execute(_sql("edition"), stamp).fetchone()
+        if found and found["edition"] != self._edition:
+            kept = self._cursor.execute(_sql("meta"), (OLD_EDITION,)).fetchone()
+            found = found if kept and int(kept["value"]) == found["edition"] else None
+        return int(found["edition"]) if found else None
+
+    def _rows(self, kind: str, passage_ids: Sequence[str], stamp: Stamp) -> list[sqlite3.Row]:
+        edition = self._edition_of(stamp)
+        rows = list[sqlite3.Row]()
+        if edition is None:
+            return rows
+        for start in range(0, len(passage_ids), _MOST_IDS):
+            some = passage_ids[start : start + _MOST_IDS]
+            rows += self._cursor.execute(_sql(kind, edition % 2, len(some)), (*some, stamp.generation))
+        return rows
+
+
+@cache
+def _sql(kind: str, parity: int = 0, ids: int = 0) -> str:
+    """A statement of SQLAlchemy's as the driver takes it, with `ids` places for ids."""
+    history, passages = tables.history.c, tables.EDITIONS[parity]
+    if kind == "last":
+        query: sa.Select[Any] = sa.select(history.generation, history.token, history.edition)
+        query = query.where(history.generation == sa.select(sa.func.max(history.generation)).scalar_subquery())
+    elif kind == "meta":
+        query = sa.select(tables.meta.c.value).where(tables.meta.c.key == sa.bindparam("key"))
+    elif kind == "edition":
+        query = sa.select(history.edition).where(
+            history.generation == sa.bindparam("generation"), history.token == sa.bindparam("token")
+        )
+    else:
+        rows = tables.passage_rows if kind == "passages" else tables.candidate_rows
+        query = rows(passages).join(tables.changes, tables.changes.c.document_id == passages.c.document_id)
+        query = query.where(
+            passages.c.id.in_([sa.bindparam(f"id{number}") for number in range(ids)]),
+            tables.changes.c.generation <= sa.bindparam("generation"),
+        )
+    return str(query.compile(dialect=sqlite_dialect()))

@@ -1,0 +1,84 @@
+"""The commands that look after what is stored: made anew, checked, copied, put back, made small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qa.terminal import Data, Json, Meter, ModelName, opened, plain, print_json, progress_bar
+
+
+def reindex(data: Data = None, model: ModelName = None) -> None:
+    """Cut and embed every stored document again, after a change of model or passage length."""
+    from qa.wire import reindex as run
+
+    with opened(data, model, remake=True) as library, progress_bar() as progress:
+        meter = Meter(progress, sum(summary.characters for summary in library.catalogue.summaries()))
+        for report in run(library, meter.step):
+            meter.reached(report.title[:40], report.characters)
+        library.tidy()
+        documents, passages, _ = library.catalogue.counts()
+    typer.echo(f"{documents} documents, {passages} passages")
+
+
+def verify(data: Data = None, model: ModelName = None, as_json: Json = False) -> None:
+    """Check everything stored: the database, the checksum of every document, every passage, the search index."""
+    from index.care import verify as run
+
+    with opened(data, model) as library:
+        problems = list(run(library.catalogue, library.engine_folder))
+        documents, passages, _ = library.catalogue.counts()
+    if as_json:
+        print_json({"documents": documents, "passages": passages, "problems": problems})
+    elif not problems:
+        typer.echo(f"{documents} documents and {passages} passages are as they were stored")
+    else:
+        for problem in problems:
+            typer.secho(plain(problem), fg="red", err=True)
+        typer.echo("Index the damaged documents again, or run: qa restore FILE", err=True)
+    if problems:
+        raise typer.Exit(1)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="A new file for the copy.")], data: Data = None, model: ModelName = None
+) -> None:
+    """Copy everything stored into one file, also while the service runs."""
+    from index.care import backup as run
+
+    with opened(data, model) as library:
+        run(library.catalogue, file)
+        documents, passages, _ = library.catalogue.counts()
+    typer.echo(f"{documents} documents, {passages} passages, {file.stat().st_size:,} bytes in {plain(str(file))}")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `qa backup` wrote.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the documents that are stored now.")] = False,
+    data: Data = None,
+    model: ModelName = None,
+) -> None:
+    """Put a backup in the place of everything stored, also while the service runs."""
+    from index.care import restore as run
+
+    with opened(data, model, make=True, remake=True) as library:
+        run(library.catalogue, file, replace)
+    with opened(data, model) as library:  # says so when it was made with other settings
+        library.tidy()
+        documents, passages, _ = library.catalogue.counts()
+    typer.echo(f"{documents} documents, {passages} passages")
+
+
+def compact(data: Data = None, model: ModelName = None) -> None:
+    """Give back the space of what was removed or replaced, and forget its words."""
+    with opened(data, model) as library:
+        before = library.size()
+        library.catalogue.compact()
+        library.tidy(everything=True)
+        library.catalogue.checkpoint()
+        after = library.size()
+        if not library.keeps_index:
+            typer.echo("The search index belongs to a running service, which compacts it by itself.", err=True)
+    typer.echo(f"{before:,} bytes before, {after:,} bytes now")

@@ -113,9 +113,7 @@ def print_answer(answer: Answer) -> None:
             else (f"lines {citation.line_start}–{citation.line_end}")
         )
         screen.print()
-        screen.print(
-            Text(f"{passage.rank}. {plain(citation.title)} · {plain(citation.source)}, {lines}", style="cyan")
-        )
+        screen.print(Text(f"{passage.rank}. {plain(citation.title)} · {plain(citation.source)}, {lines}", style="cyan"))
         text = Text(plain(passage.text))
         for mark in passage.highlights:
             text.stylize("bold reverse", mark.start - citation.start, mark.end - citation.start)

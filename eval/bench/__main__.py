@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -18,9 +18,11 @@ from eval.bench import growth, report, speed
 from eval.bench.corpus import datasets, drawn, questions, texts
 from eval.bench.report import Section
 from index import embed
+from index.embed import Embedder
 from index.errors import QAError
 from index.sentences import sentences
-from qa.config import settings
+from index.types import Vectors
+from qa.config import Settings, settings
 
 ROOT = Path(__file__).parent.parent.parent
 PARTS = ("embedding", "bm25", "dense", "search", "cold", "growth")
@@ -37,59 +39,73 @@ def main(
     except QAError as error:
         typer.secho(f"{error.message}. {error.hint}", fg="red", err=True)
         raise typer.Exit(1) from error
-    configured = settings()
+    measures = _measures(settings(), most)
+    for measure in [one for part in parts or PARTS for one in measures if one.part == part]:
+        section = Section(measure.name, measure.aim, measure.run(), measure.over, measure.drawn, _when())
+        typer.echo(f"\n## {section.name}\n\n{section.aim}\n\n{report.text(section)}\n\n{section.measured}", color=False)
+        _write(folder, section)
+    typer.echo(f"\nWritten to {folder / 'report.html'}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """What gives the rows of a section, and the columns that are drawn over which other."""
+
+    part: str
+    name: str
+    aim: str
+    run: Callable[[], list[speed.Row]]
+    over: str = ""
+    drawn: tuple[str, ...] = ()
+
+
+def _measures(configured: Settings, most: int) -> list[_Measure]:
     model = embed.load(configured.model, configured.cache)
     source = drawn(model)
-    sizes = [size for size in growth.SIZES if size <= most]
+    return [
+        _Measure(
+            "embedding",
+            "Embedding",
+            "Aim: 3.5 times sentence-transformers in float32, cosine to it at least .999, a question in 2.5 ms.",
+            lambda: speed.embedding(configured),
+        ),
+        _Measure("bm25", "BM25 scores", "Aim: those of rank_bm25, to 1e-5.", speed.bm25_scores),
+        _Measure(
+            "bm25",
+            "BM25 speed",
+            "Aim: at least half of bm25s with numba.",
+            lambda: speed.bm25(source, [size for size in speed.SIZES if size <= most]),
+            "passages",
+            ("ours queries/s", "bm25s queries/s"),
+        ),
+        _Measure(
+            "dense",
+            "Dense",
+            "Aim: 5 ms; recall@100 of .97 against exact.",
+            lambda: speed.dense(source, _embedded_texts(model), model.passages(questions(200)), most),
+            "count",
+            ("ms", "built in s"),
+        ),
+        _Measure(
+            "search", "A whole search", "Aim: 4 ms over 11,000 short documents.", lambda: speed.search(configured)
+        ),
+        _Measure("cold", "Cold start", "Aim: 2 s.", lambda: speed.cold_ask(configured)),
+        _Measure(
+            "growth",
+            "Growth",
+            "Aim: 200,000 passages opened in 2 s, a million in 8 s; 4 GB at a million; one more in 1 s at 200,000.",
+            lambda: growth.growth(source, [size for size in growth.SIZES if size <= most]),
+            "passages",
+            ("index built in s", "disk GB", "memory GB", "opened in s", "search ms", "one more in s"),
+        ),
+    ]
 
-    def dense() -> list[speed.Row]:
-        real = texts()
-        every = list(dict.fromkeys([*real, *(one[span.start : span.end] for one in real for span in sentences(one))]))
-        vectors = model.passages(every[:60_000])
-        return speed.dense(source, vectors, model.passages(questions(200)), most)
 
-    measured: dict[str, list[tuple[str, str, Callable[[], list[speed.Row]], str, tuple[str, ...]]]] = {
-        "embedding": [
-            (
-                "Embedding",
-                "Aim: 3.5 times sentence-transformers in float32, cosine to it at least .999, a question in 2.5 ms.",
-                lambda: speed.embedding(configured),
-                "",
-                (),
-            )
-        ],
-        "bm25": [
-            ("BM25 scores", "Aim: those of rank_bm25, to 1e-5.", speed.bm25_scores, "", ()),
-            (
-                "BM25 speed",
-                "Aim: at least half of bm25s with numba.",
-                lambda: speed.bm25(source, [size for size in speed.SIZES if size <= most]),
-                "passages",
-                ("ours queries/s", "bm25s queries/s"),
-            ),
-        ],
-        "dense": [("Dense", "Aim: 5 ms; recall@100 of .97 against exact.", dense, "count", ("ms", "built in s"))],
-        "search": [
-            ("A whole search", "Aim: 4 ms over 11,000 short documents.", lambda: speed.search(configured), "", ())
-        ],
-        "cold": [("Cold start", "Aim: 2 s.", lambda: speed.cold_ask(configured), "", ())],
-        "growth": [
-            (
-                "Growth",
-                "Aim: 200,000 passages opened in 2 s, a million in 8 s; 4 GB at a million; one more in 1 s at 200,000.",
-                lambda: growth.growth(source, sizes),
-                "passages",
-                ("index built in s", "disk GB", "memory GB", "opened in s", "search ms", "one more in s"),
-            )
-        ],
-    }
-    for part in parts or PARTS:
-        for name, aim, measure, over, plotted in measured[part]:
-            when = f"{date.today().isoformat()}, commit {_commit()}, {_machine()}"
-            section = Section(name, aim, measure(), over, plotted, when)
-            typer.echo(f"\n## {name}\n\n{aim}\n\n{report.text(section)}\n\n{when}", color=False)
-            _write(folder, section)
-    typer.echo(f"\nWritten to {folder / 'report.html'}")
+def _embedded_texts(model: Embedder, count: int = 60_000) -> Vectors:
+    """Real passages and their sentences."""
+    real = texts()
+    every = dict.fromkeys([*real, *(one[span.start : span.end] for one in real for span in sentences(one))])
+    return model.passages(list(every)[:count])
 
 
 def _write(folder: Path, section: Section) -> None:
@@ -101,6 +117,10 @@ def _write(folder: Path, section: Section) -> None:
     numbers.write_text(json.dumps([asdict(one) for one in sections.values()], indent=1) + "\n", encoding="utf-8")
     page = report.page("Chapter & Verse: how fast it is", list(sections.values()))
     (folder / "report.html").write_text(page, encoding="utf-8")
+
+
+def _when() -> str:
+    return f"{date.today().isoformat()}, commit {_commit()}, {_machine()}"
 
 
 def _machine() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eval.bench.speed import Row
@@ -66,6 +66,10 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
+def _short(value: float, _: int) -> str:
+    return f"{value:g}" if value < 1e4 else f"{value / 1e3:,.0f}k"
+
+
 def _plot(section: Section) -> str:
     """The drawn columns over sizes, one panel each, both axes logarithmic."""
     import matplotlib as mpl
@@ -74,7 +78,6 @@ def _plot(section: Section) -> str:
 
     mpl.rcParams["svg.fonttype"] = "none"
     figure = Figure(figsize=(3.4 * min(3, len(section.drawn)), 2.6 * -(-len(section.drawn) // 3)), layout="constrained")
-    plain: Callable[[float, int], str] = lambda value, _: f"{value:g}" if value < 1e4 else f"{value / 1e3:,.0f}k"  # noqa: E731
     across = min(3, len(section.drawn))
     for number, column in enumerate(section.drawn, 1):
         axes = figure.add_subplot(-(-len(section.drawn) // 3), across, number)
@@ -84,7 +87,7 @@ def _plot(section: Section) -> str:
         axes.set_xscale("log")
         axes.set_yscale("log")
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(FuncFormatter(plain))
+            axis.set_major_formatter(FuncFormatter(_short))
             axis.set_minor_formatter(FuncFormatter(lambda *_: ""))
         axes.set_title(column, fontsize=10)
         axes.set_xlabel(section.over, fontsize=9)

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from index.lexical import Statistics
 from index.load import from_text
 from index.segment import Bags, Segment, Staged
 from index.terms import terms
-from index.vectors import VectorIndex
+from index.vectors import EXHAUSTIVE, VectorIndex
 from qa.config import Settings
 from qa.wire import open_library
 
@@ -157,36 +158,66 @@ def bm25_scores() -> list[Row]:
 
 
 def dense(drawn: Drawn, real: NDArray[Any], asked: NDArray[Any], most: int) -> list[Row]:
-    """Median of one question's 100 nearest, and how many of the exact 100 nearest these are."""
+    """Median of one question's 100 nearest, and how many of the exact 100 nearest these are.
+
+    Real vectors are searched with cells too, few as they are, and the larger sets in a graph (HNSW), for comparison.
+    """
+    rows = [
+        _nearest("real", real, asked, partial(_ours, real)),
+        _nearest("real", real, asked, partial(_ours, real, exhaustive=0)),
+        *(_nearest("real", real, asked, partial(_graph, real, depth)) for depth in (100, 200, 400)),
+    ]
+    for size in (10_000, 50_000, 150_000, 200_000, 1_000_000):
+        if size <= most:
+            vectors = np.concatenate(list(_around(drawn, size)))
+            rows.append(_nearest("drawn around real", vectors, asked, partial(_ours, vectors)))
+            if size > EXHAUSTIVE:
+                rows.append(_nearest("drawn around real", vectors, asked, partial(_graph, vectors, 400)))
+    return rows
+
+
+_Search = Callable[[NDArray[Any]], NDArray[Any]]
+"""The 100 nearest of a vector."""
+
+
+def _nearest(name: str, vectors: NDArray[Any], asked: NDArray[Any], make: Callable[[], tuple[str, _Search]]) -> Row:
     import faiss
 
-    rows: list[Row] = []
-    sizes = [size for size in (10_000, 50_000, 150_000, 200_000, 1_000_000) if size <= most]
-    every = [("real", len(real), None), ("real, cells all the same", len(real), 0)]
-    for name, size, exhaustive in [*every, *(("drawn around real", size, None) for size in sizes)]:
-        vectors = real if name.startswith("real") else np.concatenate(list(_around(drawn, size)))
-        exact = faiss.IndexFlatIP(vectors.shape[1])
-        exact.add(vectors)
-        _, nearest = exact.search(asked, 100)
-        del exact
-        began = time.perf_counter()
-        index = VectorIndex.of(np.arange(size, dtype=np.int32), vectors, exhaustive)
-        made = time.perf_counter() - began
-        del vectors
-        found = [index.search(one, 100, None, False)[0] for one in asked]
-        taken = milliseconds(index.search, ((one, 100, None, False) for one in asked))
-        recall = sum(len(set(ours) & set(theirs.tolist())) for ours, theirs in zip(found, nearest, strict=True))
-        rows.append(
-            {
-                "vectors": name,
-                "count": size,
-                "index": "IVF, float16" if index.cells else "every vector, float16",
-                "ms": median(taken),
-                "recall@100": round(recall / nearest.size, 4),
-                "built in s": round(made, 1),
-            }
-        )
-    return rows
+    exact = faiss.IndexFlatIP(vectors.shape[1])
+    exact.add(vectors)
+    _, nearest = exact.search(asked, 100)
+    del exact
+    began = time.perf_counter()
+    kind, search = make()
+    made = time.perf_counter() - began
+    found = [search(one) for one in asked]
+    taken = milliseconds(search, ((one,) for one in asked))
+    recall = sum(len(np.intersect1d(ours, theirs)) for ours, theirs in zip(found, nearest, strict=True))
+    return {
+        "vectors": name,
+        "count": len(vectors),
+        "index": kind,
+        "ms": median(taken),
+        "recall@100": round(recall / nearest.size, 4),
+        "built in s": round(made, 1),
+    }
+
+
+def _ours(vectors: NDArray[Any], exhaustive: int | None = None) -> tuple[str, _Search]:
+    index = VectorIndex.of(np.arange(len(vectors), dtype=np.int32), vectors, exhaustive)
+    kind = f"IVF, {index.cells} cells, float16" if index.cells else "every vector, float16"
+    return kind, lambda one: index.search(one, 100, None, False)[0]
+
+
+def _graph(vectors: NDArray[Any], depth: int) -> tuple[str, _Search]:
+    import faiss
+
+    make: Any = faiss.IndexHNSWSQ  # FAISS's own types know only one of its constructors
+    index = make(vectors.shape[1], faiss.ScalarQuantizer.QT_fp16, 32, faiss.METRIC_INNER_PRODUCT)
+    index.train(vectors)
+    index.add(vectors)
+    index.hnsw.efSearch = depth
+    return f"HNSW, 32 links, {depth} deep, float16", lambda one: np.asarray(index.search(one[None], 100)[1][0])
 
 
 def _around(drawn: Drawn, size: int) -> Iterable[NDArray[Any]]:

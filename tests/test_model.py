@@ -198,6 +198,7 @@ def test_other_pooling_prompts_and_a_missing_normalisation_are_kept(copied: Path
     (copied / "modules.json").write_text(json.dumps(modules))
     prompts = {"prompts": {"query": "query: ", "document": "a passage of text: "}}
     (copied / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    (copied / "sentence_bert_config.json").write_text('{"max_seq_length": 61, "do_lower_case": false}')
     model, library = embed.load(str(copied), tmp_path / "cache"), torch_embedder.load(copied, "copied")
     assert model.runtime.startswith("OpenVINO")
     assert likeness(model, library) >= LIKENESS

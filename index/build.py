@@ -145,11 +145,8 @@ class Builder:
             self.catalogue.embedded(document_id, list(zip(passages, vectors, strict=True)))
         return not passages or embedder is not None
 
-    def refit(self, fingerprint: Mapping[str, str], reuse: bool, progress: Progress | None = None) -> Iterator[Report]:
-        """Cut and embed every stored document again, beside what is searched meanwhile; see `index.refit`.
-
-        With `reuse` the model is the same as before: texts that stayed the same are not embedded again.
-        """
+    def refit(self, fingerprint: Mapping[str, str], progress: Progress | None = None) -> Iterator[Report]:
+        """Cut and embed every stored document again, beside what is searched meanwhile; see `index.refit`."""
         refit, embedder = Refit(self.catalogue, fingerprint), self._embedder()
         while not refit.switch():
             for document_id in refit.waiting():
@@ -157,8 +154,7 @@ class Builder:
                 if document is None:
                     continue
                 passages = self._cut(document)
-                known = self.catalogue.passages_of(document_id) if reuse else []
-                vectors = embed(passages, embedder, known, progress) if embedder else None
+                vectors = embed(passages, embedder, progress=progress) if embedder else None
                 refit.put(document, passages, vectors)
                 yield _report(document, "replaced", len(passages), vectors is not None)
 

@@ -26,6 +26,7 @@ from index.types import Stamp
 from index.vectors import VectorIndex
 
 FORMAT = 2
+"""Of the files, and of the text that is counted: raised when `Passage.context` or `terms` change."""
 _STATE = "state.json"
 _VECTORS = "vectors.faiss"
 _TERMS = "terms.lines"

@@ -240,7 +240,7 @@ class LocalEngine:
                 self._state = State.of(saved.stamp, vocabulary, parts, frequencies)
                 self._vocabulary, self._kept_terms = vocabulary, (len(vocabulary), saved.vocabulary)
         except Exception as error:  # noqa: BLE001  whatever is wrong with the files, they can be made again
-            self.repaired = f"the search index was damaged and made again from the catalogue: {error}"
+            self.repaired = f"the search index was made again from the catalogue: {error}"
             _log.warning("%s: %s", folder, self.repaired)
             if self._lock:
                 files.discard(folder)

@@ -96,13 +96,13 @@ class Searcher:
 
         Raises IndexMismatch when another process has made the index anew with another model.
         """
+        self._check_open()
         wanted = self.catalogue.stamp()
         for _ in range(2):  # the first may have begun too early to see what is wanted
             if self.engine.stamp == wanted:
                 return
             with self._starting:
-                if self._closed:
-                    raise EngineError("the search index was closed", "Open it anew.")
+                self._check_open()
                 if self._catching_up is None or self._catching_up.done():
                     self._catching_up = self._worker.submit(catch_up, self.catalogue, self.engine)
                 running = self._catching_up
@@ -117,8 +117,13 @@ class Searcher:
         self._worker.shutdown()
         self.engine.close()
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineError("the search index was closed", "Open it anew.")
+
     def _keep_up(self) -> None:
         """A question waits a moment for the newest documents, but not for many: then it is answered without them."""
+        self._check_open()
         if self.catalogue.stamp() == self.engine.stamp:
             return
         filled = self.engine.stamp != Stamp()

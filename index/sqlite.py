@@ -17,6 +17,7 @@ from index.errors import IndexLocked, StorageError
 BUSY_MS = 10_000
 """How long a statement waits for another program that has the file."""
 CHOOSE = "Choose a folder that can be written: QA_DATA=/path qa …"
+"""What to do about a folder that cannot be used."""
 _FREED = 2_000
 """Free pages given back to the system after a write, when a quarter of the file is free."""
 
@@ -66,11 +67,11 @@ def reclaim(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def read_by_driver(database: sa.Engine, path: Path) -> Iterator[sqlite3.Connection]:
+def read_by_driver(pool: sa.Engine, path: Path) -> Iterator[sqlite3.Connection]:
     """A transaction that reads, without SQLAlchemy, for what must be fast."""
     with translated(path):
         try:
-            with closing(database.raw_connection()) as pooled:
+            with closing(pool.raw_connection()) as pooled:
                 connection = pooled.driver_connection
                 assert isinstance(connection, sqlite3.Connection)
                 connection.execute("BEGIN")

@@ -80,9 +80,11 @@ class Passage:
     def context(self) -> str:
         """Title and heading, set in front of the text for embedding and BM25; never part of `text`.
 
-        A title that is but the text's own first line would only say it twice.
+        A title that is but the text's own first line, or the beginning of it, would only say it twice.
         """
-        return context("" if self.title == opening(self.text) else self.title, self.heading)
+        said = opening(self.text)
+        repeated = self.title == said or (len(self.title) == OPENING_CHARACTERS and self.title.startswith(said))
+        return context("" if repeated else self.title, self.heading)
 
     def sentence_texts(self) -> list[str]:
         return [self.text[start - self.start : end - self.start] for start, end in self.sentences]
@@ -115,7 +117,7 @@ class Stamp(NamedTuple):
 
 def opening(text: str) -> str:
     """The first line of a text, at most `OPENING_CHARACTERS` of it; stands in for a title."""
-    return next(iter(text.strip()[:OPENING_CHARACTERS].splitlines()), "")
+    return next(iter(text.strip()[:OPENING_CHARACTERS].splitlines()), "").rstrip()
 
 
 def context(title: str, heading: str) -> str:

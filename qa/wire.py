@@ -102,8 +102,8 @@ class Library:
     def close(self) -> None:
         with self._opening:
             self._closed = True
-            if self._searcher:
-                self._searcher.close()
+        if self._searcher:
+            self._searcher.close()
         self.catalogue.close()
 
 
@@ -155,7 +155,5 @@ def reindex(library: Library, progress: Progress | None = None) -> Iterator[Repo
     _, passages, pending = library.catalogue.counts()
     if pending < passages and library.model.load_once() is None:
         raise ModelError(f"reindexing needs the model: {library.model.reason}", "Nothing was changed.")
-    wanted = fingerprint(library.settings)
-    reuse = library.catalogue.fingerprint().get("model") == wanted.get("model")
     with library.catalogue.lock.held():
-        yield from library.builder.refit(wanted, reuse, progress)
+        yield from library.builder.refit(fingerprint(library.settings), progress)

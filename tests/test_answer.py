@@ -89,7 +89,7 @@ def test_a_question_without_content_finds_nothing_by_keyword_and_is_not_answerab
     assert (answer.answerable, answer.confidence, answer.passages) == (False, 0.0, [])
 
 
-def test_what_is_still_to_be_done_when_a_library_is_closed_ends_quietly(make_library: Make, seed: Document) -> None:
+def test_a_closed_library_says_so_whatever_is_in_it(make_library: Make, seed: Document) -> None:
     library = make_library()
     library.builder.put(seed)
     library.open_index()
@@ -97,7 +97,9 @@ def test_what_is_still_to_be_done_when_a_library_is_closed_ends_quietly(make_lib
     library.builder.put(from_text("Something new.", title="New"))
     library.close()
     library.open_index()
-    for late in (searcher.refresh, lambda: library.searcher):
+    empty = make_library(name="empty").searcher
+    empty.close()
+    for late in (searcher.refresh, lambda: library.searcher, empty.refresh, lambda: empty.search("Who?", None, 5)):
         with pytest.raises(EngineError, match="closed"):
             late()
 

@@ -39,9 +39,12 @@ def main(
     except QAError as error:
         typer.secho(f"{error.message}. {error.hint}", fg="red", err=True)
         raise typer.Exit(1) from error
+    if unknown := set(parts or ()) - set(PARTS):
+        raise typer.BadParameter(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     measures = _measures(settings(), most)
     for measure in [one for part in parts or PARTS for one in measures if one.part == part]:
-        section = Section(measure.name, measure.aim, measure.run(), measure.over, measure.drawn, _when())
+        when = _when()
+        section = Section(measure.name, measure.aim, measure.run(), measure.over, measure.drawn, when)
         typer.echo(f"\n## {section.name}\n\n{section.aim}\n\n{report.text(section)}\n\n{section.measured}", color=False)
         _write(folder, section)
     typer.echo(f"\nWritten to {folder / 'report.html'}")

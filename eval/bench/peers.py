@@ -25,6 +25,7 @@ from eval.bench.corpus import questions, short_documents
 from eval.bench.report import Section, text
 from eval.bench.speed import median, milliseconds
 from index import embed
+from index.errors import ModelError
 from index.load import from_text
 from qa.config import settings
 from qa.wire import open_library
@@ -50,14 +51,14 @@ def main(
         for start in range(0, asked, _BLOCK):
             for name, worker in workers.items():
                 taken[name] += worker.submit(_ask, every[start : start + _BLOCK]).result()
-    ours = median(taken["ours"])
+    del rates["Haystack"]  # it was given vectors
     rows = [
         {
             "what": name,
             "search ms": median(times),
-            "ours is faster by": round(median(times) / ours, 1),
-            "indexed documents/s": round(rates[name], 1) if name != "Haystack" else "",
-            "ours indexes faster by": round(rates["ours"] / rates[name], 2) if name != "Haystack" else "",
+            "ours is faster by": round(median(times) / median(taken["ours"]), 1),
+            "indexed documents/s": round(rates[name], 1) if name in rates else "",
+            "ours indexes faster by": round(rates["ours"] / rates[name], 2) if name in rates else "",
         }
         for name, times in taken.items()
     ]
@@ -76,12 +77,14 @@ def _index(name: str, documents: list[str], data: Path) -> float:
 def _ask(block: list[str]) -> list[float]:
     """Milliseconds of each; the first two are asked once before, to wake it up."""
     search = _searches[0]
-    return milliseconds(search, ((question,) for question in block[:2] + block))[2:]
+    milliseconds(search, ((question,) for question in block[:2]))
+    return milliseconds(search, ((question,) for question in block))
 
 
 def _ours(data: Path) -> Callable[[list[str]], Search]:
     library = open_library(settings(data=data), make=True, load_when_needed=True)
-    library.model.load_once()
+    if library.model.load_once() is None:
+        raise ModelError(f"the model is needed: {library.model.reason}")
 
     def index(documents: list[str]) -> Search:
         for _ in library.builder.put_all(from_text(one, title="", id=f"d{n}") for n, one in enumerate(documents)):

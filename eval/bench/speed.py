@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -162,17 +162,13 @@ def dense(drawn: Drawn, real: NDArray[Any], asked: NDArray[Any], most: int) -> l
 
     Real vectors are searched with cells too, few as they are, and the larger sets in a graph (HNSW), for comparison.
     """
-    rows = [
-        _nearest("real", real, asked, partial(_ours, real)),
-        _nearest("real", real, asked, partial(_ours, real, exhaustive=0)),
-        *(_nearest("real", real, asked, partial(_graph, real, depth)) for depth in (100, 200, 400)),
-    ]
+    graphs = [partial(_graph, depth=depth) for depth in (100, 200, 400)]
+    rows = _compared("real", real, asked, [_ours, partial(_ours, exhaustive=0), *graphs])
     for size in (10_000, 50_000, 150_000, 200_000, 1_000_000):
         if size <= most:
+            compared = graphs[-1:] if size > EXHAUSTIVE else []
             vectors = np.concatenate(list(_around(drawn, size)))
-            rows.append(_nearest("drawn around real", vectors, asked, partial(_ours, vectors)))
-            if size > EXHAUSTIVE:
-                rows.append(_nearest("drawn around real", vectors, asked, partial(_graph, vectors, 400)))
+            rows += _compared("drawn around real", vectors, asked, [_ours, *compared])
     return rows
 
 
@@ -180,27 +176,37 @@ _Search = Callable[[NDArray[Any]], NDArray[Any]]
 """The 100 nearest of a vector."""
 
 
-def _nearest(name: str, vectors: NDArray[Any], asked: NDArray[Any], make: Callable[[], tuple[str, _Search]]) -> Row:
+def _compared(
+    name: str,
+    vectors: NDArray[Any],
+    asked: NDArray[Any],
+    kinds: Sequence[Callable[[NDArray[Any]], tuple[str, _Search]]],
+) -> list[Row]:
     import faiss
 
     exact = faiss.IndexFlatIP(vectors.shape[1])
     exact.add(vectors)
     _, nearest = exact.search(asked, 100)
     del exact
-    began = time.perf_counter()
-    kind, search = make()
-    made = time.perf_counter() - began
-    found = [search(one) for one in asked]
-    taken = milliseconds(search, ((one,) for one in asked))
-    recall = sum(len(np.intersect1d(ours, theirs)) for ours, theirs in zip(found, nearest, strict=True))
-    return {
-        "vectors": name,
-        "count": len(vectors),
-        "index": kind,
-        "ms": median(taken),
-        "recall@100": round(recall / nearest.size, 4),
-        "built in s": round(made, 1),
-    }
+    rows: list[Row] = []
+    for make in kinds:
+        began = time.perf_counter()
+        kind, search = make(vectors)
+        made = time.perf_counter() - began
+        found = [search(one) for one in asked]
+        taken = milliseconds(search, ((one,) for one in asked))
+        recall = sum(len(np.intersect1d(ours, theirs)) for ours, theirs in zip(found, nearest, strict=True))
+        rows.append(
+            {
+                "vectors": name,
+                "count": len(vectors),
+                "index": kind,
+                "ms": median(taken),
+                "recall@100": round(recall / nearest.size, 4),
+                "built in s": round(made, 1),
+            }
+        )
+    return rows
 
 
 def _ours(vectors: NDArray[Any], exhaustive: int | None = None) -> tuple[str, _Search]:

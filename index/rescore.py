@@ -6,7 +6,6 @@ All candidates are looked at together, as arrays: their sentences are numbered t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +26,7 @@ class Candidate(NamedTuple):
     sentence_terms: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Telling:
+class Telling(NamedTuple):
     """The best sentence of a candidate by its number, its match and cosine; the cosine of the whole passage."""
 
     sentence: int
@@ -59,13 +57,15 @@ def telling(
     codes = np.concatenate([numbers[1 + count :] for numbers, count in zip(unpacked, counts, strict=True)])
     shares = _shares(codes, lengths.astype(np.int64), weights)
     cosines, embedded, whole = _cosines(candidates, counts, vector)
-    matches = np.where(embedded, (1 - words) * cosines + words * shares, shares)
+    matches = np.where(embedded, (1 - words) * cosines + words * shares, shares).tolist()
+    sentence_cosines, known = cosines.tolist(), embedded.tolist()  # plain numbers: faster one by one
     found, first = [], 0
     for number, count in enumerate(counts):
-        best = int(matches[first : first + count].argmax())
-        known = bool(embedded[first])
-        cosine = float(cosines[first + best]) if known else None
-        found.append(Telling(best, float(matches[first + best]), cosine, whole[number]))
+        here = matches[first : first + count]
+        match = max(here)
+        best = here.index(match)
+        cosine = sentence_cosines[first + best] if known[first] else None
+        found.append(Telling(best, match, cosine, whole[number]))
         first += count
     return found
 

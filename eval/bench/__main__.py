@@ -86,8 +86,6 @@ def _measures(configured: Settings, most: int) -> list[_Measure]:
             "Dense",
             "Aim: 5 ms; recall@100 of .97 against exact.",
             lambda: speed.dense(source, _embedded_texts(model), model.passages(questions(200)), most),
-            "count",
-            ("ms", "built in s"),
         ),
         _Measure(
             "search", "A whole search", "Aim: 4 ms over 11,000 short documents.", lambda: speed.search(configured)

@@ -122,4 +122,4 @@ def _resident() -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(dict(measure(Path(sys.argv[1])))))  # noqa: T201
+    sys.stdout.write(json.dumps(dict(measure(Path(sys.argv[1])))))

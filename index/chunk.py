@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -61,7 +61,7 @@ def chunk(document: Document, pieces: WordPieces, options: Chunking = Chunking()
     for body, trail in _sections(document):
         prefix = len(pieces.spans([context(document.title, trail)])[0])
         limit = max(16, min(options.pieces, pieces.max_length - 2 - prefix))
-        units = _units(document.text, body, pieces, limit)
+        units = _units(document.text, _paragraphs(document.text, body, document.wrapped), pieces, limit)
         for group in _pack(units, limit, options.overlap):
             passages.append(_passage(document, trail, [unit.span for unit in group], lines))
     return passages
@@ -106,12 +106,18 @@ def _trail(text: str, headings: Sequence[Heading], title: str) -> str:
     return " › ".join(name for name in names if name != title)
 
 
-def _paragraphs(text: str, body: Span) -> Iterator[Span]:
-    """Blocks of lines that belong together, by blank lines, list items, and lines ended before the margin."""
+def _paragraphs(text: str, body: Span, wrapped: bool) -> Iterator[Span]:
+    """Blocks of lines that belong together, by blank lines, list items, and lines ended before the margin.
+
+    Where lines are not `wrapped`, each is a paragraph.
+    """
     lines, start = list[Span](), body.start
     for row in text[body.start : body.end].splitlines(keepends=True):
         lines.append(trimmed(text, start, start + len(row)))
         start += len(row)
+    if not wrapped:
+        yield from (line for line in lines if line.start < line.end)
+        return
     width = max((end - start for start, end in lines), default=0)
     block: Span | None = None
     for line in lines:
@@ -134,9 +140,9 @@ def _ends_before(text: str, block: Span, line: Span, width: int) -> bool:
     return last + 1 + word <= 0.75 * width and not text[line.start].islower()
 
 
-def _units(text: str, body: Span, pieces: WordPieces, limit: int) -> list[_Unit]:
+def _units(text: str, blocks: Iterable[Span], pieces: WordPieces, limit: int) -> list[_Unit]:
     spans, paragraphs = [], []
-    for number, (start, end) in enumerate(_paragraphs(text, body)):
+    for number, (start, end) in enumerate(blocks):
         for span in sentences(text, start, end):
             spans.append(span)
             paragraphs.append(number)

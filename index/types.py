@@ -35,11 +35,37 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
+class PageLayout:
+    """A page as it is displayed: its size in points, and the place of each character of its part of the text.
+
+    `boxes` is packed by `index.boxes`: one box for each character from the page's start to the next page's.
+    """
+
+    width: float
+    height: float
+    boxes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a file was read: what a report tells of it. Pages count from 1."""
+
+    pages_without_text: tuple[int, ...] = ()
+    pages_by_ocr: tuple[int, ...] = ()
+    tables: int = 0
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One source as it was read.
 
     `id` survives edits of the same source; `sha256` is of `text` in UTF-8; `pages` holds the start offset of
-    each page and is empty for formats without pages.
+    each page and is empty for formats without pages; `layout` has an entry for each page where characters have places.
+    `wrapped` says that lines may be broken anywhere in a paragraph; else each line is a paragraph, item or row.
+    `original` is the SHA-256 of the file's bytes, empty for text that came without a file.
+    `collection` and `tags` are the reader's own; `dated` is the document's own date (YYYY-MM-DD), empty when unknown.
     """
 
     id: str
@@ -51,6 +77,13 @@ class Document:
     pages: tuple[int, ...] = ()
     headings: tuple[Heading, ...] = ()
     metadata: Mapping[str, object] = field(default_factory=dict)
+    wrapped: bool = True
+    original: str = ""
+    collection: str = ""
+    tags: tuple[str, ...] = ()
+    dated: str = ""
+    reading: Reading = field(default_factory=Reading, compare=False)
+    layout: tuple[PageLayout, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

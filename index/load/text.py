@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from index.errors import DocumentError
 from index.sentences import trimmed
@@ -105,10 +106,11 @@ def from_text(
     media_type: str = "text/plain",
     headings: tuple[Heading, ...] = (),
     metadata: Mapping[str, object] | None = None,
+    **given: Any,
 ) -> Document:
     """A document from text already at hand.
 
-    Its id is the one given, else made from its source, else from its title and text.
+    Its id is the one given, else made from its source, else from its title and text; `given` are its other fields.
     Raises DocumentError when there is nothing to read, or characters that cannot be stored.
     """
     name = source or title or "the document"
@@ -128,6 +130,7 @@ def from_text(
         media_type=media_type,
         headings=headings,
         metadata=dict(metadata or {}),
+        **given,
     )
 
 

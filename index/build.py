@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -15,11 +16,12 @@ from index.embed import Embedder
 from index.engine import Engine
 from index.errors import DocumentError
 from index.refit import Refit
-from index.schema import StoredPassage
+from index.schema import DocumentSummary, StoredPassage
+from index.sources import Origin
 from index.types import Document, Passage, PassageVectors, Vector
 
-_GROUP_DOCUMENTS = 64
-_GROUP_CHARACTERS = 60_000
+GROUP_DOCUMENTS = 64
+GROUP_CHARACTERS = 60_000
 _BATCH_TEXTS = 512
 """Texts embedded at a time: enough to fill the model's batches, few enough to show progress."""
 
@@ -27,20 +29,28 @@ Progress = Callable[[float, float], None]
 """Called with how many passages were embedded since the last call, and which share of those still to do that is."""
 
 
-State = Literal["added", "replaced", "unchanged"]
+State = Literal["added", "replaced", "unchanged", "duplicate"]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of one document."""
+    """What became of one document, and how its file was read. `state` is "duplicate" where the same content is stored
+    already: `document_id` names that document, which now has one more source. `pages` is None without pages."""
 
     document_id: str
     title: str
     source: str
     state: State
+    media_type: str
+    pages: int | None
     characters: int
     passages: int
     embedded: bool
+    pages_without_text: tuple[int, ...]
+    pages_by_ocr: tuple[int, ...]
+    tables: int
+    warnings: tuple[str, ...]
+    seconds: float
 
 
 class Builder:
@@ -77,9 +87,15 @@ class Builder:
     ) -> Iterator[Report | DocumentError]:
         """The same for many, in their order. Some at a time are embedded together and stored in one transaction."""
         for group in _groups(documents):
-            yield from self._put_group(group, progress)
+            yield from self.put_group(group, progress)
 
-    def _put_group(self, group: Sequence[Document], progress: Progress | None) -> list[Report | DocumentError]:
+    def put_group(
+        self,
+        group: Sequence[Document],
+        progress: Progress | None = None,
+        origins: Mapping[str, Origin] = MappingProxyType({}),
+    ) -> list[Report | DocumentError]:
+        """Some documents together, in one transaction; `origins` has the files that they come from, by document id."""
         before = self.catalogue.documents([document.id for document in group])
         outcomes: dict[int, Report | DocumentError] = {}
         cut: dict[int, list[Passage]] = {}
@@ -92,7 +108,8 @@ class Builder:
             except DocumentError as error:
                 outcomes[number] = error
         if cut:
-            embedded = self._store([(group[number], passages) for number, passages in cut.items()], before, progress)
+            made = [(group[number], passages) for number, passages in cut.items()]
+            embedded = self._store(made, before, progress, origins)
             for number, passages in cut.items():
                 state: State = "replaced" if group[number].id in before else "added"
                 outcomes[number] = _report(group[number], state, len(passages), embedded)
@@ -103,18 +120,19 @@ class Builder:
         made: Sequence[tuple[Document, list[Passage]]],
         before: Mapping[str, Document],
         progress: Progress | None,
+        origins: Mapping[str, Origin],
     ) -> bool:
         """Whether all of it is embedded."""
         embedder = self._embedder()
         if embedder is None:
-            self.catalogue.put_all([(document, passages, None) for document, passages in made])
+            self.catalogue.put_all([(document, passages, None) for document, passages in made], origins)
             # The model may have come meanwhile.
             return all(self._embed(document.id, progress) for document, _ in made)
         replaced = [document.id for document, _ in made if document.id in before]
         known = [stored for document_id in replaced for stored in self.catalogue.passages_of(document_id)]
         vectors = iter(embed([one for _, passages in made for one in passages], embedder, known, progress))
         self.catalogue.put_all(
-            [(document, passages, list(islice(vectors, len(passages)))) for document, passages in made]
+            [(document, passages, list(islice(vectors, len(passages)))) for document, passages in made], origins
         )
         return True
 
@@ -122,6 +140,14 @@ class Builder:
         self._embed(document.id, progress)
         stored = self.catalogue.passages_of(document.id)
         return _report(document, "unchanged", len(stored), all(one.vectors for one in stored))
+
+    def unchanged(self, document_id: str, state: State) -> Report:
+        """The report on a document that is stored already. Raises KeyError when it is not."""
+        summary = self.catalogue.summary(document_id)
+        if summary is None:
+            raise KeyError(document_id)
+        embedded = self._embed(document_id, None)
+        return _report(summary, state, summary.passages, embedded)
 
     def _cut(self, document: Document) -> list[Passage]:
         passages = chunk(document, self._pieces, self._chunking)
@@ -165,22 +191,35 @@ def _groups(documents: Iterable[Document]) -> Iterator[list[Document]]:
     for document in documents:
         group.append(document)
         characters += len(document.text)
-        if len(group) >= _GROUP_DOCUMENTS or characters >= _GROUP_CHARACTERS:
+        if len(group) >= GROUP_DOCUMENTS or characters >= GROUP_CHARACTERS:
             yield group
             group, characters = [], 0
     if group:
         yield group
 
 
-def _report(document: Document, state: State, passages: int, embedded: bool) -> Report:
+def _report(document: Document | DocumentSummary, state: State, passages: int, embedded: bool) -> Report:
+    reading = document.reading
+    counts = (
+        (len(document.pages) or None, len(document.text))
+        if isinstance(document, Document)
+        else (document.pages, document.characters)
+    )
     return Report(
         document_id=document.id,
         title=document.title,
         source=document.source,
         state=state,
-        characters=len(document.text),
+        media_type=document.media_type,
+        pages=counts[0],
+        characters=counts[1],
         passages=passages,
         embedded=embedded,
+        pages_without_text=reading.pages_without_text,
+        pages_by_ocr=reading.pages_by_ocr,
+        tables=reading.tables,
+        warnings=reading.warnings,
+        seconds=reading.seconds,
     )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -28,8 +30,24 @@ from index.history import (
 from index.lock import WriterLock
 from index.migrations import STEPS
 from index.schema import DocumentSummary, StoredPassage
+from index.select import Filter, selected
+from index.sources import (
+    Known,
+    Origin,
+    Original,
+    attach,
+    detach,
+    forget_originals,
+    grouped,
+    holding,
+    keep_original,
+    of_source,
+    originals_of,
+    store_sources,
+    under,
+)
 from index.sqlite import CHOOSE, database, driver, read_by_driver, reclaim, translated
-from index.types import Document, Passage, PassageVectors, Stamp
+from index.types import Document, PageLayout, Passage, PassageVectors, Span, Stamp
 from index.view import View
 
 FILE = "catalogue.sqlite3"
@@ -153,25 +171,68 @@ class Catalogue:
         order = tables.documents.c.title, tables.documents.c.id
         with self.read() as connection:
             query = tables.summary_rows(in_use(connection)).order_by(*order).limit(limit).offset(offset)
-            return [tables.to_summary(row) for row in connection.execute(query)]
+            return _summaries(connection, query)
 
     def summary(self, document_id: str) -> DocumentSummary | None:
         with self.read() as connection:
             query = tables.summary_rows(in_use(connection)).where(tables.documents.c.id == document_id)
-            row = connection.execute(query).first()
-        return tables.to_summary(row) if row else None
+            return next(iter(_summaries(connection, query)), None)
 
     def document(self, document_id: str) -> Document | None:
-        """A document with its whole text."""
-        with self.read() as connection:
-            row = connection.execute(sa.select(tables.documents).where(tables.documents.c.id == document_id)).first()
-        return tables.to_document(row) if row else None
+        """A document with its whole text, without its layout."""
+        return self.documents([document_id]).get(document_id)
 
     def documents(self, document_ids: Sequence[str]) -> dict[str, Document]:
-        """Those that are there, by id."""
+        """Those that are there, by id, without their layout."""
         with self.read() as connection:
             rows = connection.execute(sa.select(tables.documents).where(tables.documents.c.id.in_(document_ids)))
-            return {row.id: tables.to_document(row) for row in rows}
+            tags = grouped(connection, tables.tags.c.tag, document_ids)
+            return {row.id: tables.to_document(row, tags.get(row.id, ())) for row in rows}
+
+    def page(self, document_id: str, number: int) -> tuple[Span, PageLayout] | None:
+        """Which part of the text stands on a page (from 1), and where; None where places are not known."""
+        rows, documents = tables.layouts.c, tables.documents.c
+        query = sa.select(documents.pages, documents.characters, rows.width, rows.height, rows.boxes).join(
+            tables.documents, documents.id == rows.document_id
+        )
+        with self.read() as connection:
+            row = connection.execute(query.where(rows.document_id == document_id, rows.page == number)).first()
+        if row is None:
+            return None
+        starts = [*row.pages, row.characters]
+        return Span(starts[number - 1], starts[number]), PageLayout(row.width, row.height, row.boxes)
+
+    def original(self, document_id: str) -> Original | None:
+        """The file that a document was read from, where it is kept."""
+        documents, files = tables.documents.c, tables.originals.c
+        query = (
+            sa.select(files.name, documents.media_type, files.bytes)
+            .join(tables.documents, documents.original == files.sha256)
+            .where(documents.id == document_id)
+        )
+        with self.read() as connection:
+            row = connection.execute(query).first()
+        return Original(row.name, row.media_type, row.bytes) if row else None
+
+    def of_source(self, source: str) -> Known | None:
+        """The document that a file belongs to."""
+        with self.read() as connection:
+            return of_source(connection, source)
+
+    def holding(self, original: str, reader: int) -> str | None:
+        """The document with the content of a file (its SHA-256), as that version of the loaders read it."""
+        with self.read() as connection:
+            return holding(connection, original, reader)
+
+    def under(self, root: str) -> dict[str, str]:
+        """The files of a watched folder that are stored, and the SHA-256 of each."""
+        with self.read() as connection:
+            return under(connection, root)
+
+    def selected(self, chosen: Filter) -> frozenset[str]:
+        """The ids of the documents that a filter leaves."""
+        with self.read() as connection:
+            return selected(connection, chosen)
 
     def document_ids(self) -> list[str]:
         with self.read() as connection:
@@ -215,10 +276,16 @@ class Catalogue:
         """Add a document or replace the one of the same id; returns the new generation."""
         return self.put_all([(document, passages, vectors)])
 
-    def put_all(self, made: Sequence[tuple[Document, Sequence[Passage], Sequence[PassageVectors] | None]]) -> int:
+    def put_all(
+        self,
+        made: Sequence[tuple[Document, Sequence[Passage], Sequence[PassageVectors] | None]],
+        origins: Mapping[str, Origin] = MappingProxyType({}),
+    ) -> int:
         """Add or replace documents, all of them or none; returns the new generation.
 
+        `origins` has the files that they were read from, by document id: each then belongs to that document alone.
         Every passage must be a slice of its document; a passage that is not is a bug and raises ValueError.
+        Raises DocumentError when a file to be kept has changed since it was read.
         """
         last = {
             document.id: (document, tables.passage_rows_of(document, passages, vectors))
@@ -226,12 +293,49 @@ class Catalogue:
         }
         with self.write() as connection:
             self._checked(connection, *self._fingerprint)
+            replaced = originals_of(connection, last)
+            removed = [gone for key, one in origins.items() for gone in detach(connection, one.source, keep=key)]
             connection.execute(sa.delete(tables.documents).where(tables.documents.c.id.in_(last)))
             connection.execute(sa.insert(tables.documents), [tables.document_row(one) for one, _ in last.values()])
-            rows = [row for _, rows in last.values() for row in rows]
-            if rows:
-                connection.execute(sa.insert(in_use(connection)), rows)
-            return log_changes(connection, list(last))
+            _insert(connection, tables.layouts, [row for one, _ in last.values() for row in tables.layout_rows(one)])
+            _insert(connection, in_use(connection), [row for _, rows in last.values() for row in rows])
+            for document, _ in last.values():
+                origin = origins.get(document.id, Origin(document.source))
+                store_sources(connection, [(document.id, origin)])
+                keep_original(connection, document.original, origin)
+                _tag(connection, document.id, document.tags)
+            forget_originals(connection, replaced)
+            return log_changes(connection, [*last, *(one for one in removed if one not in last)])
+
+    def attach(self, document_id: str, origin: Origin) -> int:
+        """Note that a document also came from another file; what that file held before is let go."""
+        with self.write() as connection:
+            self._checked(connection, *self._fingerprint)
+            removed = detach(connection, origin.source, keep=document_id)
+            attach(connection, document_id, origin)
+            return log_changes(connection, [document_id, *removed])
+
+    def detach(self, source: str) -> bool:
+        """A file is gone: its document goes with it, unless it came from another file too. False when unknown."""
+        with self.write() as connection:
+            self._checked(connection, *self._fingerprint)
+            known = of_source(connection, source)
+            if known:
+                removed = detach(connection, source)
+                log_changes(connection, removed or [known.document_id])
+        return known is not None
+
+    def label(self, document_id: str, collection: str | None, tags: Sequence[str] | None) -> bool:
+        """Change a document's collection and tags; None leaves them. False when there is none of that id."""
+        with self.write() as connection:
+            mine = tables.documents.c.id == document_id
+            known = connection.scalar(sa.select(tables.documents.c.id).where(mine)) is not None
+            if known and collection is not None:
+                connection.execute(sa.update(tables.documents).where(mine).values(collection=collection))
+            if known and tags is not None:
+                connection.execute(sa.delete(tables.tags).where(tables.tags.c.document_id == document_id))
+                _tag(connection, document_id, tags)
+        return known
 
     def embedded(self, document_id: str, made: Sequence[tuple[Passage, PassageVectors]]) -> int:
         """Store vectors made after the fact; returns the new generation.
@@ -255,8 +359,10 @@ class Catalogue:
         """Remove a document with all its passages; False when there is none of that id."""
         with self.write() as connection:
             self._checked(connection, *self._fingerprint)
+            files = originals_of(connection, [document_id])
             gone = connection.execute(sa.delete(tables.documents).where(tables.documents.c.id == document_id)).rowcount
             if gone:
+                forget_originals(connection, files)
                 log_changes(connection, [document_id])
         return bool(gone)
 
@@ -294,6 +400,36 @@ class Catalogue:
                 yield connection
             with self._database.connect() as connection:
                 reclaim(connection)
+
+    @contextmanager
+    def note(self) -> Iterator[sa.Connection]:
+        """A transaction for what is not searched, which waits for no other process to finish its work."""
+        with (
+            translated(self.path),
+            self._database.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+
+def _summaries(connection: sa.Connection, query: sa.Select[Any]) -> list[DocumentSummary]:
+    rows = connection.execute(query).all()
+    found: list[DocumentSummary] = []
+    for start in range(0, len(rows), 5_000):  # SQLite takes so many ids in a statement
+        some = rows[start : start + 5_000]
+        ids = [row.id for row in some]
+        tags, sources = (grouped(connection, one, ids) for one in (tables.tags.c.tag, tables.sources.c.source))
+        found += [tables.to_summary(row, tags.get(row.id, ()), sources.get(row.id, ())) for row in some]
+    return found
+
+
+def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
+    if rows:
+        connection.execute(sa.insert(table), rows)
+
+
+def _tag(connection: sa.Connection, document_id: str, tags: Sequence[str]) -> None:
+    _insert(connection, tables.tags, [{"document_id": document_id, "tag": tag} for tag in dict.fromkeys(tags)])
 
 
 def _format(found: Mapping[str, str]) -> int:

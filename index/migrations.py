@@ -25,4 +25,30 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "WHERE key = 'generation' AND value <> '0'",
         "DELETE FROM meta WHERE key = 'generation'",
     ),
+    (
+        "ALTER TABLE documents ADD COLUMN wrapped BOOLEAN DEFAULT 1 NOT NULL",
+        "ALTER TABLE documents ADD COLUMN original TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE documents ADD COLUMN collection TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE documents ADD COLUMN dated TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE documents ADD COLUMN reading JSON DEFAULT '{}' NOT NULL",
+        "CREATE INDEX ix_documents_original ON documents (original)",
+        "CREATE INDEX ix_documents_collection ON documents (collection)",
+        "CREATE TABLE tags (document_id TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (document_id, tag), "
+        "FOREIGN KEY(document_id) REFERENCES documents (id) ON DELETE CASCADE)",
+        "CREATE INDEX ix_tags_tag ON tags (tag)",
+        "CREATE TABLE sources (document_id TEXT NOT NULL, source TEXT NOT NULL, root TEXT NOT NULL, "
+        "reader INTEGER NOT NULL, PRIMARY KEY (document_id, source), "
+        "FOREIGN KEY(document_id) REFERENCES documents (id) ON DELETE CASCADE)",
+        "CREATE INDEX ix_sources_source ON sources (source)",
+        "CREATE INDEX ix_sources_root ON sources (root)",
+        "INSERT INTO sources SELECT id, source, '', 0 FROM documents WHERE source <> ''",
+        "CREATE TABLE layouts (document_id TEXT NOT NULL, page INTEGER NOT NULL, width FLOAT NOT NULL, "
+        "height FLOAT NOT NULL, boxes BLOB NOT NULL, PRIMARY KEY (document_id, page), "
+        "FOREIGN KEY(document_id) REFERENCES documents (id) ON DELETE CASCADE)",
+        "CREATE TABLE originals (sha256 TEXT NOT NULL, name TEXT NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (sha256))",
+        "CREATE TABLE jobs (id TEXT NOT NULL, created_at FLOAT NOT NULL, finished_at FLOAT, PRIMARY KEY (id))",
+        "CREATE TABLE job_files (job_id TEXT NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL, "
+        "state TEXT NOT NULL, request JSON NOT NULL, outcome JSON, PRIMARY KEY (job_id, number), "
+        "FOREIGN KEY(job_id) REFERENCES jobs (id) ON DELETE CASCADE)",
+    ),
 )

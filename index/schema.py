@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from index.rescore import Candidate, packed_terms
 from index.terms import terms
-from index.types import Document, Heading, Passage, PassageVectors, Span
+from index.types import Document, Heading, Passage, PassageVectors, Reading, Span
 
-FORMAT = 2
+FORMAT = 3
 """What this version writes; older ones are brought up to it by `index.migrations`."""
 
 schema = sa.MetaData()
@@ -36,6 +36,63 @@ documents = sa.Table(
     sa.Column("metadata", sa.JSON, nullable=False),
     sa.Column("characters", sa.Integer, nullable=False),
     sa.Column("added_at", sa.Float, nullable=False),
+    sa.Column("wrapped", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("original", sa.Text, nullable=False, server_default="", index=True),
+    sa.Column("collection", sa.Text, nullable=False, server_default="", index=True),
+    sa.Column("dated", sa.Text, nullable=False, server_default=""),
+    sa.Column("reading", sa.JSON, nullable=False, server_default="{}"),
+)
+
+
+def _of_document(*, key: bool) -> sa.Column[str]:
+    """The document that a row belongs to, and goes with."""
+    parent = sa.ForeignKey("documents.id", ondelete="CASCADE")
+    return sa.Column("document_id", sa.Text, parent, primary_key=key, nullable=False)
+
+
+tags = sa.Table("tags", schema, _of_document(key=True), sa.Column("tag", sa.Text, primary_key=True, index=True))
+sources = sa.Table(
+    "sources",
+    schema,
+    _of_document(key=True),
+    sa.Column("source", sa.Text, primary_key=True, index=True),
+    sa.Column("root", sa.Text, nullable=False, index=True),
+    sa.Column("reader", sa.Integer, nullable=False),
+)
+"""The files that a document came from, all of one content. `root` is the folder that is watched for it, if any;
+`reader` is the version of the loaders that read it."""
+layouts = sa.Table(
+    "layouts",
+    schema,
+    _of_document(key=True),
+    sa.Column("page", sa.Integer, primary_key=True),
+    sa.Column("width", sa.Float, nullable=False),
+    sa.Column("height", sa.Float, nullable=False),
+    sa.Column("boxes", sa.LargeBinary, nullable=False),
+)
+originals = sa.Table(
+    "originals",
+    schema,
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("bytes", sa.LargeBinary, nullable=False),
+)
+jobs = sa.Table(
+    "jobs",
+    schema,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("finished_at", sa.Float),
+)
+job_files = sa.Table(
+    "job_files",
+    schema,
+    sa.Column("job_id", sa.Text, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("request", sa.JSON, nullable=False),
+    sa.Column("outcome", sa.JSON),
 )
 
 
@@ -106,6 +163,14 @@ class DocumentSummary:
     pages: int | None
     added_at: float
     metadata: Mapping[str, object]
+    original: str
+    kept: bool
+    """Whether the file itself is stored."""
+    collection: str
+    dated: str
+    reading: Reading
+    tags: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +184,10 @@ class StoredPassage:
 
 
 def summary_rows(passages: sa.Table) -> sa.Select[Any]:
-    columns = [column for column in documents.c if column.name not in ("text", "headings")]
+    columns = [column for column in documents.c if column.name not in ("text", "headings", "wrapped")]
     count = sa.select(sa.func.count()).where(passages.c.document_id == documents.c.id).scalar_subquery()
-    return sa.select(*columns, count.label("passages"))
+    kept = sa.exists().where(originals.c.sha256 == documents.c.original)
+    return sa.select(*columns, count.label("passages"), kept.label("kept"))
 
 
 def passage_rows(passages: sa.Table) -> sa.Select[Any]:
@@ -155,10 +221,21 @@ def document_row(document: Document) -> dict[str, object]:
         "metadata": dict(document.metadata),
         "characters": len(document.text),
         "added_at": time.time(),
+        "wrapped": document.wrapped,
+        "original": document.original,
+        "collection": document.collection,
+        "dated": document.dated,
+        "reading": asdict(document.reading),
     }
 
 
-def to_document(row: sa.Row[Any]) -> Document:
+def layout_rows(document: Document) -> list[dict[str, object]]:
+    pages = enumerate(document.layout, 1)
+    return [{"document_id": document.id, "page": number, **asdict(page)} for number, page in pages]
+
+
+def to_document(row: sa.Row[Any], tags: Sequence[str] = ()) -> Document:
+    """Without its layout."""
     return Document(
         id=row.id,
         title=row.title,
@@ -169,10 +246,16 @@ def to_document(row: sa.Row[Any]) -> Document:
         pages=tuple(row.pages),
         headings=tuple(Heading(**heading) for heading in row.headings),
         metadata=row.metadata,
+        wrapped=row.wrapped,
+        original=row.original,
+        collection=row.collection,
+        tags=tuple(tags),
+        dated=row.dated,
+        reading=Reading.of(row.reading),
     )
 
 
-def to_summary(row: sa.Row[Any]) -> DocumentSummary:
+def to_summary(row: sa.Row[Any], tags: Sequence[str] = (), sources: Sequence[str] = ()) -> DocumentSummary:
     return DocumentSummary(
         id=row.id,
         title=row.title,
@@ -184,6 +267,13 @@ def to_summary(row: sa.Row[Any]) -> DocumentSummary:
         pages=len(row.pages) or None,
         added_at=row.added_at,
         metadata=row.metadata,
+        original=row.original,
+        kept=row.kept,
+        collection=row.collection,
+        dated=row.dated,
+        reading=Reading.of(row.reading),
+        tags=tuple(tags),
+        sources=tuple(sources),
     )
 
 

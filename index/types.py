@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,12 @@ class Reading:
     tables: int = 0
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Reading:
+        """From JSON, which has lists for tuples."""
+        values: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in stored.items()}
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 from index.embed import Embedder
 from index.search import Found, Mode, Results, Searcher
+from index.select import EVERYTHING, Filter
 from qa.confidence import DEPTH, confidence
 from qa.followup import effective_question
 from qa.types import Answer, Citation, Highlight, RankedPassage, Scores
@@ -25,13 +26,13 @@ class Answerer:
         question: str,
         top_k: int = 5,
         history: Sequence[str] = (),
-        document_ids: Collection[str] | None = None,
+        chosen: Filter = EVERYTHING,
         mode: Mode = "hybrid",
     ) -> Answer:
         """The passages that answer, best first. Not answerable is an answer too, never an error."""
         started = time.perf_counter()
         asked = effective_question(question, history)
-        results = self.search(asked, top_k, document_ids, mode)
+        results = self.search(asked, top_k, chosen, mode)
         probability, answerable = confidence(results)
         return Answer(
             question=question,
@@ -44,13 +45,11 @@ class Answerer:
             passages=[_ranked(rank, found) for rank, found in enumerate(results.found[:top_k], 1)],
         )
 
-    def search(
-        self, question: str, top_k: int, document_ids: Collection[str] | None = None, mode: Mode = "hybrid"
-    ) -> Results:
+    def search(self, question: str, top_k: int, chosen: Filter = EVERYTHING, mode: Mode = "hybrid") -> Results:
         """The search behind `ask`, as deep as confidence looks however few passages are asked for."""
         embedder = self._embedder() if mode != "bm25" else None
         vector = embedder.question(question) if embedder else None
-        where = None if document_ids is None else frozenset(document_ids)
+        where = self._searcher.catalogue.selected(chosen) if chosen != EVERYTHING else None
         return self._searcher.search(question, vector, max(top_k, DEPTH), mode, where)
 
 

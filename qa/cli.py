@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from qa.intake import index, watch
 from qa.terminal import (
     Data,
     Json,
-    Meter,
     ModelName,
     chosen_settings,
     console,
@@ -21,12 +20,9 @@ from qa.terminal import (
     plain,
     print_answer,
     print_json,
-    progress_bar,
+    reading_notes,
 )
 from qa.upkeep import backup, compact, reindex, restore, verify
-
-if TYPE_CHECKING:
-    from index.types import Document
 
 app = typer.Typer(
     help="Ask your own documents; get the passage that answers, word for word, with a citation.",
@@ -56,6 +52,11 @@ def ask(
     top_k: Annotated[int, typer.Option(min=1, max=100, help="How many passages.")] = 3,
     mode: Annotated[Literal["hybrid", "dense", "bm25"], typer.Option(help="How to search.")] = "hybrid",
     document: Annotated[list[str] | None, typer.Option(help="Ask only this document id (repeatable).")] = None,
+    collection: Annotated[list[str] | None, typer.Option(help="Ask only this collection (repeatable).")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Ask only documents with this tag (all of them).")] = None,
+    type_: Annotated[list[str] | None, typer.Option("--type", help="Ask only pdf, docx, html, … (repeatable).")] = None,
+    after: Annotated[str, typer.Option(help="Ask only documents dated then or later: YYYY, YYYY-MM, YYYY-MM-DD.")] = "",
+    before: Annotated[str, typer.Option(help="Ask only documents dated then or earlier.")] = "",
     data: Data = None,
     model: ModelName = None,
     as_json: Json = False,
@@ -66,6 +67,7 @@ def ask(
 
     gc.disable()  # for one question; going over what is being imported takes a tenth of the time
     from index.errors import IndexMissing
+    from index.select import Filter
 
     if not question.strip() or len(question) > 2000:
         raise typer.BadParameter("must have 1 to 2,000 characters that are not blank", param_hint="QUESTION")
@@ -81,7 +83,15 @@ def ask(
             loading = beside.submit(library.model.load_once if mode != "bm25" else library.model.current)
             library.searcher.refresh()
             loading.result()
-        answer = library.answerer.ask(question, top_k, document_ids=document or None, mode=mode)
+        chosen = Filter(
+            tuple(document) if document else None,
+            tuple(collection or ()),
+            tuple(tag or ()),
+            tuple(type_ or ()),
+            after,
+            before,
+        )
+        answer = library.answerer.ask(question, top_k, chosen=chosen, mode=mode)
         if as_json:
             print_json(answer)
         else:
@@ -90,60 +100,8 @@ def ask(
             typer.secho(f"Keyword search only: {library.model.reason}", fg="yellow", err=True)
 
 
-@app.command()
-def index(
-    paths: Annotated[list[Path], typer.Argument(help="Text and Markdown files, or folders of them.")],
-    data: Data = None,
-    model: ModelName = None,
-    as_json: Json = False,
-) -> None:
-    """Add files and folders, or bring them up to date; unchanged files are skipped."""
-    from index.errors import DocumentError
-    from index.load import find_files
-    from qa.wire import read_file
-
-    reports, failures = [], []
-    with opened(data, model, make=True) as library, library.catalogue.lock.held(), progress_bar() as progress:
-        files = list[Path]()
-        for path in paths:
-            try:
-                files += [file for file in find_files([path]) if not library.owns(file)]
-            except DocumentError as error:
-                failures.append(error)
-        if not files and not failures:
-            raise DocumentError("no text or Markdown file there", "Name files, or folders with .txt or .md files.")
-        sizes = {path: _size(path) for path in files}
-        meter = Meter(progress, sum(sizes.values()))
-
-        def documents() -> Iterator[Document]:
-            for path in files:
-                try:
-                    yield read_file(path, library.settings)
-                except DocumentError as error:
-                    failures.append(error)
-                meter.reached(path.name, sizes[path])
-
-        for outcome in library.builder.put_all(documents(), meter.step):
-            if isinstance(outcome, DocumentError):
-                failures.append(outcome)
-            else:
-                reports.append(outcome)
-        library.tidy()
-        reason = library.model.reason if any(not report.embedded for report in reports) else None
-    if as_json:
-        print_json({"documents": reports, "failed": [{"message": one.message, "hint": one.hint} for one in failures]})
-    else:
-        counts = {
-            state: sum(report.state == state for report in reports) for state in ("added", "replaced", "unchanged")
-        }
-        passages = sum(report.passages for report in reports)
-        typer.echo(", ".join(f"{count} {state}" for state, count in counts.items()) + f"; {passages} passages")
-    if reason:
-        typer.secho(f"Searchable by keywords only for now: {reason}", fg="yellow", err=True)
-    for failure in failures:
-        typer.secho(plain(f"Not indexed: {failure.message}. {failure.hint}"), fg="red", err=True)
-    if failures:
-        raise typer.Exit(1)
+app.command()(index)
+app.command()(watch)
 
 
 @app.command()
@@ -155,7 +113,7 @@ def remove(
     """Remove documents and all that was made of them."""
     removed, missing = list[str](), list[str]()
     with opened(data) as library:
-        by_source = {summary.source: summary.id for summary in library.catalogue.summaries() if summary.source}
+        by_source = {source: summary.id for summary in library.catalogue.summaries() for source in summary.sources}
         for name in documents:
             found = by_source.get(name) or by_source.get(os.path.abspath(name)) or name  # noqa: PTH100
             (removed if library.catalogue.remove(found) else missing).append(name)
@@ -172,17 +130,31 @@ def remove(
 
 @app.command("list")
 def list_(data: Data = None, as_json: Json = False) -> None:
-    """List the documents."""
+    """List the documents, and how each was read."""
     from rich.table import Table
+
+    from index.select import TYPES
 
     with opened(data) as library:
         summaries = library.catalogue.summaries()
     if as_json:
         print_json(summaries)
         return
-    table = Table("id", "title", "source", "passages", box=None)
+    table = Table("id", "title", "source", "type", "pages", "characters", "passages", "tables", "notes", box=None)
+    names = {media_type: name for name, media_type in TYPES.items()}
     for one in summaries:
-        table.add_row(*(plain(cell) for cell in (one.id, one.title, one.source, str(one.passages))))
+        cells = (
+            one.id,
+            one.title,
+            ", ".join(one.sources),
+            names.get(one.media_type, one.media_type),
+            str(one.pages or ""),
+            str(one.characters),
+            str(one.passages),
+            str(one.reading.tables or ""),
+            reading_notes(one.reading),
+        )
+        table.add_row(*(plain(cell) for cell in cells))
     console().print(table)
 
 
@@ -257,11 +229,3 @@ def evaluate(
             "Run: make eval (or pip install 'chapter-verse[eval]')",
         ) from error
     run(folder, questions, as_json)
-
-
-def _size(path: Path) -> int:
-    """0 for a file that has gone; reading it says so."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

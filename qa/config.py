@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from index.chunk import Chunking
 from index.embed import DEFAULT_MODEL
 from index.errors import QAError
+from index.load.draft import Options
+from index.load.sandbox import Limits
 
 
 def resource(name: str) -> Path:
@@ -41,6 +43,15 @@ class Settings(BaseSettings):
         0, ge=0, le=240, description="word pieces that neighbouring passages of a long paragraph share"
     )
 
+    originals: bool = Field(True, description="keep the files themselves, to show their pages and to download")
+    file_mb: int = Field(256, ge=1, le=4096, description="largest file that is read, in megabytes")
+    file_seconds: float = Field(120, gt=0, le=86_400, description="time to read a file; with OCR, a page")
+    file_memory_mb: int = Field(2048, ge=256, description="memory to read a file")
+    ocr: bool = Field(True, description="read scanned pages with tesseract, where it is installed")
+    ocr_languages: str = Field(
+        "eng", pattern=r"^\w+(\+\w+)*$", description="languages of scanned pages, by tesseract's names: `eng+deu`"
+    )
+
     @field_validator("seeds", mode="before")
     @classmethod
     def _none_when_empty(cls, value: object) -> object:
@@ -49,6 +60,14 @@ class Settings(BaseSettings):
     @property
     def chunking(self) -> Chunking:
         return Chunking(self.passage_pieces, self.overlap_pieces)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.file_seconds, self.file_memory_mb << 20, self.file_mb << 20)
+
+    @property
+    def reading(self) -> Options:
+        return Options(ocr=self.ocr, languages=self.ocr_languages)
 
 
 def settings(**given: object) -> Settings:

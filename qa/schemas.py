@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -12,10 +12,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from index.build import Report
 from index.schema import DocumentSummary
 from index.search import Mode
+from index.select import TYPES, Filter
+from qa.jobs import Job, JobFile
 
 QUESTION_CHARACTERS = 2_000
 TITLE_CHARACTERS = 500
 TOP_K = 100
+LABEL = 100
+"""Characters of a collection's or a tag's name."""
 METADATA_BYTES, METADATA_DEPTH = 65_536, 20
 
 
@@ -59,6 +63,9 @@ DocumentId = Annotated[
 KnownId = Annotated[str, Field(max_length=200)]
 Line = Annotated[str, Field(max_length=TITLE_CHARACTERS), AfterValidator(_well_formed)]
 
+Label = Annotated[str, Field(min_length=1, max_length=LABEL), AfterValidator(_well_formed)]
+Date = Annotated[str, Field(pattern=r"^(\d{4}(-\d{2}(-\d{2})?)?)?$", description="YYYY, YYYY-MM or YYYY-MM-DD")]
+
 
 def _refused(given: str) -> str:
     raise ValueError(f"{given!r} cannot be part of an address")
@@ -79,23 +86,40 @@ class Turn(_Strict):
         return {"question": given} if isinstance(given, str) else given
 
 
-class AskRequest(_Strict):
+class Chosen(_Strict):
+    """Which documents are asked, before anything is ranked: in one of the collections, of one of the types, with all
+    of the tags, dated between `after` and `before`. What is left out does not narrow."""
+
+    document_ids: list[KnownId] | None = Field(None, max_length=1000)
+    collections: list[Label] = Field(default_factory=list, max_length=100)
+    tags: list[Label] = Field(default_factory=list, max_length=100)
+    types: list[Label] = Field(
+        default_factory=list, max_length=100, description=f"{', '.join(TYPES)}, or media types", examples=[["pdf"]]
+    )
+    after: Date = ""
+    before: Date = ""
+
+    def filter(self) -> Filter:
+        documents = None if self.document_ids is None else tuple(self.document_ids)
+        given = tuple(self.collections), tuple(self.tags), tuple(self.types)
+        return Filter(documents, *given, after=self.after, before=self.before)
+
+
+class AskRequest(Chosen):
     """A question, and optionally how many passages, the earlier questions (oldest first), which documents, how."""
 
     question: QuestionText
     top_k: int = Field(5, ge=1, le=TOP_K, strict=True)
     history: list[Turn] = Field(default_factory=list, max_length=50)
-    document_ids: list[KnownId] | None = Field(None, max_length=1000)
     mode: Mode = "hybrid"
 
 
-class AskQuery(_Strict):
+class AskQuery(Chosen):
     """The same for GET."""
 
     q: QuestionText
     top_k: int = Field(5, ge=1, le=TOP_K)
     history: list[QuestionText] = Field(default_factory=list, max_length=50)
-    document_ids: list[KnownId] | None = Field(None, max_length=1000)
     mode: Mode = "hybrid"
 
 
@@ -106,6 +130,16 @@ class NewText(_Strict):
     text: Annotated[str, AfterValidator(_not_blank)]
     source: Line = ""
     metadata: Annotated[dict[str, Any], AfterValidator(_storable)] = Field(default_factory=dict)
+    collection: Annotated[str, Field(max_length=LABEL), AfterValidator(_well_formed)] = ""
+    tags: list[Label] = Field(default_factory=list, max_length=100)
+    dated: Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$", description="YYYY-MM-DD")] = ""
+
+
+class Labels(_Strict):
+    """What is left out stays as it is."""
+
+    collection: Annotated[str, Field(max_length=LABEL), AfterValidator(_well_formed)] | None = None
+    tags: list[Label] | None = Field(None, max_length=100)
 
 
 class NewDocument(NewText):
@@ -120,19 +154,34 @@ class NewDocuments(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class DocumentInfo:
-    """A stored document without its text; `url` is a page that shows it, `added_at` is in seconds since 1970."""
+    """A stored document without its text, and how its file was read.
+
+    `url` is a page that shows it, `original_url` the file as it came (null when it is not kept), `page_url` the picture
+    of a page, `{page}` being its number (null without pages). `added_at` is in seconds since 1970.
+    """
 
     id: str
     title: str
     source: str
+    sources: tuple[str, ...]
     sha256: str
     media_type: str
     characters: int
     passages: int
     pages: int | None
     added_at: float
+    dated: str
+    collection: str
+    tags: tuple[str, ...]
     metadata: Mapping[str, object]
+    pages_without_text: tuple[int, ...]
+    pages_by_ocr: tuple[int, ...]
+    tables: int
+    warnings: tuple[str, ...]
+    seconds: float
     url: str
+    original_url: str | None
+    page_url: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +196,27 @@ class Added:
 
     generation: int
     documents: list[Report]
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """What was sent, and how far it is. `documents` has a report for each file that is done; `url` gives this again,
+    `events_url` streams it as it changes."""
+
+    id: str
+    state: Literal["queued", "running", "done"]
+    created_at: float
+    finished_at: float | None
+    files: list[JobFile]
+    documents: list[dict[str, Any]]
+    generation: int
+    url: str
+    events_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobList:
+    jobs: list[JobInfo]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +268,29 @@ class ErrorReply:
 
 
 def document_info(summary: DocumentSummary, url: str) -> DocumentInfo:
+    own = {name: getattr(summary, name) for name in DocumentSummary.__dataclass_fields__}
+    kept = own.pop("kept")
+    del own["original"]
     return DocumentInfo(
-        **{name: getattr(summary, name) for name in DocumentSummary.__dataclass_fields__},
+        **asdict(own.pop("reading")),
+        **own,
         url=url,
+        original_url=f"{url}/original" if kept else None,
+        page_url=f"{url}/pages/{{page}}.png" if kept and summary.pages else None,
+    )
+
+
+def job_info(job: Job, generation: int) -> JobInfo:
+    url = f"/jobs/{job.id}"
+    reports = [file.report for file in job.files if file.report]
+    return JobInfo(
+        job.id,
+        job.state,
+        job.created_at,
+        job.finished_at,
+        job.files,
+        reports,
+        generation,
+        url,
+        f"{url}/events",
     )

@@ -15,7 +15,9 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from qa.types import Answer
+    from index.build import Report
+    from index.types import Reading
+    from qa.types import Answer, Citation
     from qa.wire import Library
 
 Data = Annotated[Path | None, typer.Option(help="Folder for everything stored (QA_DATA, default ./data).")]
@@ -44,19 +46,32 @@ def opened(
 
 
 class Meter:
-    """A bar by size, with passages a second and the time left, for documents that come one after another."""
+    """Bars by size for documents that come one after another, with passages a second and the time left.
 
-    def __init__(self, progress: Progress, total: int) -> None:
+    One for reading, where `reads` says that files are read, and one for embedding.
+    """
+
+    def __init__(self, progress: Progress, total: int, reads: bool = False) -> None:
         self._progress = progress
-        self._bar = progress.add_task("", total=total, rate="")
+        self._reading = progress.add_task("", stage="Reading", total=total, rate="") if reads else None
+        self._bar = progress.add_task("", stage="Embedding", total=total, rate="")
         self._began = time.monotonic()
         self._passages = 0.0
         self._ahead = 0.0
 
+    def read(self, name: str, size: int) -> None:
+        """A file was read."""
+        if self._reading is not None:
+            self._progress.update(self._reading, advance=size, description=plain(name))
+
     def reached(self, name: str, size: int) -> None:
-        """A document was read, and is on its way."""
+        """A document is on its way to being embedded."""
         self._ahead += size
         self._progress.update(self._bar, description=plain(name))
+
+    def passed(self, size: int) -> None:
+        """A file has nothing in it to embed: it has not changed, or cannot be read."""
+        self._progress.advance(self._bar, size)
 
     def step(self, passages: float, share: float) -> None:
         """Passages were embedded, a share of what is on its way."""
@@ -69,12 +84,13 @@ class Meter:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A bar on standard error for a terminal, nothing for a script."""
+    """Bars on standard error for a terminal, nothing for a script."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     with Progress(
+        TextColumn("{task.fields[stage]:<9}"),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[rate]}", style="dim"),
@@ -107,17 +123,36 @@ def print_answer(answer: Answer) -> None:
         screen.print("The nearest passages:", style="dim")
     for passage in answer.passages:
         citation = passage.citation
-        lines = (
-            f"line {citation.line_start}"
-            if citation.line_start == citation.line_end
-            else (f"lines {citation.line_start}–{citation.line_end}")
-        )
+        where = [plain(citation.title), f"{plain(citation.source)}, {_place(citation)}"]
+        where += [plain(citation.heading)] if citation.heading else []
         screen.print()
-        screen.print(Text(f"{passage.rank}. {plain(citation.title)} · {plain(citation.source)}, {lines}", style="cyan"))
+        screen.print(Text(f"{passage.rank}. {' · '.join(where)}", style="cyan"))
         text = Text(plain(passage.text))
         for mark in passage.highlights:
             text.stylize("bold reverse", mark.start - citation.start, mark.end - citation.start)
         screen.print(text)
+
+
+def _place(citation: Citation) -> str:
+    """Page, or without pages line."""
+    if citation.page_start is not None and citation.page_end is not None:
+        return _range("page", citation.page_start, citation.page_end)
+    return _range("line", citation.line_start, citation.line_end)
+
+
+def _range(name: str, first: int, last: int) -> str:
+    return f"{name} {first}" if first == last else f"{name}s {first}–{last}"
+
+
+def reading_notes(reading: Reading | Report) -> str:
+    """What a person should know about how a file was read, in a line."""
+    notes = list(reading.warnings)
+    if reading.pages_by_ocr:
+        notes.insert(0, f"{len(reading.pages_by_ocr)} pages read by OCR")
+    missing = len(reading.pages_without_text)
+    if missing and not any("page" in note for note in reading.warnings):
+        notes.insert(0, f"{missing} pages without text")
+    return "; ".join(notes)
 
 
 def console() -> Any:

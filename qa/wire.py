@@ -7,19 +7,23 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from index import embed
 from index.build import Builder, Progress, Report
 from index.catalogue import FILE, Catalogue
 from index.errors import DocumentError, EngineError, IndexMissing, ModelError, QAError
-from index.load import find_files, load_file
+from index.ingest import FileRequest, Ingest
+from index.load.folder import find_files
+from index.load.sandbox import Sandbox
 from index.local import LocalEngine
 from index.pieces import word_pieces
 from index.search import Searcher
-from index.types import Document
 from qa.answer import Answerer
 from qa.config import Settings
+from qa.jobs import Jobs
 from qa.model import Model
 
 _log = logging.getLogger(__name__)
@@ -38,6 +42,9 @@ class Library:
         self.catalogue = Catalogue(settings.data, fingerprint(settings), remake)
         self._embedder = self.model.load_once if load_when_needed else self.model.current
         self.builder = Builder(self.catalogue, word_pieces(settings.model), settings.chunking, self._embedder)
+        self.sandbox = Sandbox(settings.limits)
+        self.ingest = Ingest(self.builder, self.sandbox, settings.originals)
+        self.jobs = Jobs(self.catalogue, self.ingest, settings.reading, self.open_index)
         self._serving = serving
         self._opening = threading.Lock()
         self._searcher: Searcher | None = None
@@ -100,10 +107,12 @@ class Library:
         self._engine.maintain(everything)
 
     def close(self) -> None:
+        self.jobs.close()
         with self._opening:
             self._closed = True
         if self._searcher:
             self._searcher.close()
+        self.sandbox.close()
         self.catalogue.close()
 
 
@@ -131,20 +140,28 @@ def fingerprint(settings: Settings) -> dict[str, str]:
 def index_seeds(library: Library) -> list[Report]:
     """Index the seeds into a new data folder, named by their place in it; a bad file is logged, the others go on."""
     folder, reports = library.settings.seeds, list[Report]()
-    for path in find_files([folder] if folder else []):
-        try:
-            reports.append(library.builder.put(read_file(path, library.settings)))
-        except DocumentError as error:
-            _log.warning("not indexed: %s. %s", error.message, error.hint)
+    requests = (file_request(path, library.settings) for path in find_files([folder] if folder else []))
+    for _, outcome in library.ingest.run(requests):
+        if isinstance(outcome, DocumentError):
+            _log.warning("not indexed: %s. %s", outcome.message, outcome.hint)
+        else:
+            reports.append(outcome)
     return reports
 
 
-def read_file(path: Path, settings: Settings) -> Document:
-    """A file as a document; a seed is named by its place among the seeds, so that it is the same on every machine."""
+def file_request(path: Path, settings: Settings, **given: Any) -> FileRequest:
+    """A file of this machine's; a seed is named by its place among the seeds, so that it is the same everywhere.
+
+    `given` are further fields of the request.
+    """
     seeds = os.path.abspath(settings.seeds) if settings.seeds else None  # noqa: PTH100
     absolute = Path(os.path.abspath(path))  # noqa: PTH100
     inside = seeds is not None and absolute.is_relative_to(seeds)
-    return load_file(path, f"seeds/{absolute.relative_to(seeds or '').as_posix()}" if inside else None)
+    source = f"seeds/{absolute.relative_to(seeds or '').as_posix()}" if inside else str(absolute)
+    with suppress(OSError):
+        if not inside:
+            given = {"dated": datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()} | given
+    return FileRequest(path, source, **{"options": settings.reading} | given)
 
 
 def reindex(library: Library, progress: Progress | None = None) -> Iterator[Report]:

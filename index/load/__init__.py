@@ -1,57 +1,66 @@
-"""Files and strings to documents, one module a family of formats."""
+"""Files and strings to documents, one module a family of formats; see `index.load.sandbox` for files of strangers."""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path, PurePath
 
 from index.errors import DocumentError
-from index.load import markdown, text
+from index.load import text
+from index.load.draft import AS_THEY_ARE, Options
 from index.types import Document
 
-MARKDOWN_SUFFIXES = frozenset({".md", ".markdown"})
-SUFFIXES = MARKDOWN_SUFFIXES | {".txt", ".text"}
-"""The file names that a folder is searched for."""
+READER = 1
+"""Raised when the same file would be read otherwise than before: unchanged files are then read again."""
 
 from_text = text.from_text
 
+_MODULES = {"word", "slides", "sheets", "opendocument", "epub", "mail", "html", "pdf"}
+"""Formats that are read from bytes, each by the module of its name."""
+_TEXTS = {"text": "text", "markdown": "markdown", "json": "json_records", "lines": "json_records", "csv": "csv_table"}
 
-def load_file(path: Path, source: str | None = None) -> Document:
-    """Read a file as Markdown by its suffix, else as plain text.
 
-    `source` names the document from now on (default: the absolute path).
-    Raises DocumentError when the file cannot be read as text; the message names it.
+def read(data: bytes, name: str, source: str, options: Options = AS_THEY_ARE) -> Document:
+    """A document from a file's bytes; `name` is its file name, `source` names the document from now on.
+
+    Raises DocumentError when it cannot be read; the message names it.
     """
-    source = source or os.path.abspath(path)  # noqa: PTH100  Path.absolute keeps "..", resolve follows links
-    reader = markdown.read if path.suffix.lower() in MARKDOWN_SUFFIXES else text.read
-    words = text.decode(path)
+    from index.load.detect import kind
+
+    found, stem = kind(data, name), PurePath(name).stem
+    if found in _MODULES:
+        reader: Callable[..., Document] = import_module(f"index.load.{found}").read
+        document = _attempt(lambda: reader(data, stem, source, options), name)
+    else:
+        words, plain = text.decode(data, name), import_module(f"index.load.{_TEXTS[found]}").read
+        document = _attempt(lambda: plain(words, stem, source), name)
+    return dataclasses.replace(document, original=hashlib.sha256(data).hexdigest())
+
+
+def _attempt(reading: Callable[[], Document], name: str) -> Document:
     try:
-        return reader(words, path.stem, source)
-    except DocumentError:
+        return reading()
+    except (DocumentError, MemoryError):
         raise
     except Exception as error:  # a parser's own: one document must not stop the others
-        raise DocumentError(f"{path} cannot be read: {error!r}", "Save it as plain text (.txt).") from error
+        raise DocumentError(
+            f"{name} cannot be read: {error!r:.300}", "Open it in its program and save it again, or as PDF or .txt."
+        ) from error
 
 
-def find_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """The given files, and the text and Markdown files below the given folders, hidden ones left out, sorted.
+def read_attachment(data: bytes, name: str, options: Options) -> Document:
+    """A file inside another; `options.depth` says how deep. Raises DocumentError."""
+    return read(data, name, name, options)
 
-    Raises DocumentError for a path that does not exist.
+
+def load_file(path: Path, source: str | None = None, options: Options = AS_THEY_ARE) -> Document:
+    """Read a file in this process: for files of one's own.
+
+    `source` names the document from now on (default: the absolute path). Raises DocumentError.
     """
-    for path in paths:
-        if path.is_dir():
-            yield from _below(path)
-        elif path.exists():
-            yield path
-        else:
-            raise DocumentError(f"{path} does not exist", "Check the path; relative ones count from this folder.")
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(parent, name)
-            if path.suffix.lower() in SUFFIXES and not name.startswith(".") and path.is_file():
-                yield path
+    source = source or os.path.abspath(path)  # noqa: PTH100  Path.absolute keeps "..", resolve follows links
+    return read(text.content(path), path.name, source, options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,13 +19,18 @@ class Options:
     """What a person may say about how files are read.
 
     `ocr` reads pages without text by tesseract, where that is installed, in `languages` (its names, joined by "+").
-    `depth` counts the files around this one: a mail holds a mail holds a file.
+    `depth` counts the files around this one: a mail holds a mail holds a file. `page_read` is called with the number
+    of pages read and of all pages, after each page that takes long (OCR): whoever limits the time counts anew.
     """
 
     password: str | None = None
     ocr: bool = True
     languages: str = "eng"
     depth: int = 0
+    page_read: Callable[[int, int], None] = lambda _done, _all: None
+
+
+AS_THEY_ARE = Options()
 
 
 class Draft:
@@ -87,16 +92,20 @@ class Draft:
         cleaned = [row for row in cleaned if any(row)]
         if not cleaned:
             return
-        self.tables += 1
-        self._block("paragraph")
-        self._last = ""
+        self.table_begins()
         names = cleaned[0] if header and len(cleaned) > 1 else []
         for number, row in enumerate(cleaned):
             self._last = "row"
             self._add((_named(names, row) if names and number else " | ".join(cell for cell in row if cell)) + "\n")
 
+    def table_begins(self) -> None:
+        """Count a table whose rows follow one by one, and part it from a table right above."""
+        self.tables += 1
+        self._block("paragraph")
+        self._last = ""
+
     def row(self, cells: Sequence[str], names: Sequence[str] = ()) -> None:
-        """One row of a table too large to hold at once; the caller counts the table."""
+        """One row of a table after `table_begins`, so that it need not be held at once."""
         self._block("row")
         cleaned = [clean(cell).replace("\n", " ") for cell in cells]
         if any(cleaned):

@@ -13,49 +13,55 @@ from index.errors import DocumentError
 from index.sentences import trimmed
 from index.types import OPENING_CHARACTERS, Document, Heading, Span, opening
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 256 * 1024 * 1024
 _WRAP_WIDTH = 120
 """Lines up to here may be wrapped text; longer ones are paragraphs."""
 _LIST_ITEM = re.compile(r"[-*+•‣–—·>|#]|\d{1,3}[.)]\s|\w[.)]\s")
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
-def decode(path: Path) -> str:
-    """The text of a file in UTF-8, or in UTF-16 with a byte order mark; line ends are kept as they are.
-
-    Raises DocumentError for anything else: a guessed encoding could quote words that nobody wrote.
-    """
+def content(path: Path, most: int = MAX_BYTES) -> bytes:
+    """The bytes of a file. Raises DocumentError, naming it, for what is no file, too large, or cannot be read."""
     if not _encodable(str(path)):
         raise DocumentError(f"the name of {str(path)!a} is not UTF-8", "Rename the file.")
     if path.exists() and not path.is_file():
         raise DocumentError(f"{path} is not a regular file", "Name a file, or a folder of files.")
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DocumentError(f"{path} is larger than {MAX_BYTES >> 20} MB", "Split it into smaller files.")
-        data = path.read_bytes()
+        if path.stat().st_size > most:
+            raise DocumentError(
+                f"{path} is larger than {most >> 20} MB", "Split it into smaller files, or raise QA_FILE_MB."
+            )
+        return path.read_bytes()
     except OSError as error:
         raise DocumentError(
             f"{path} cannot be read: {error.strerror}", "Check the path and its permissions."
         ) from error
-    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
+
+
+def decode(data: bytes, name: str) -> str:
+    """Text in UTF-8, or in UTF-16 with a byte order mark; line ends are kept as they are.
+
+    Raises DocumentError for anything else: a guessed encoding could quote words that nobody wrote.
+    """
+    encoding = next((found for mark, found in _MARKS.items() if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         if b"\0" in data[:4096]:
-            raise _binary(path) from error
+            raise _binary(name) from error
+        stem, dot, suffix = name.rpartition(".")
         raise DocumentError(
-            f"{path} is not UTF-8 text (byte {error.start})",
-            f"Convert it: iconv -f WINDOWS-1252 -t UTF-8 '{path.name}' > '{path.stem}-utf8{path.suffix}'",
+            f"{name} is not UTF-8 text (byte {error.start})",
+            f"Convert it: iconv -f WINDOWS-1252 -t UTF-8 '{name}' > '{stem or name}-utf8{dot}{suffix if stem else ''}'",
         ) from error
     if "\0" in text:
-        raise _binary(path)
+        raise _binary(name)
     return text
 
 
-def _binary(path: Path) -> DocumentError:
+def _binary(name: str) -> DocumentError:
     return DocumentError(
-        f"{path} is a binary file, not text",
-        "Save it as text (.txt) or Markdown (.md); other formats are not read yet.",
+        f"{name} is a binary file of no kind that is read", "Save it as PDF, .docx, .odt, .html, .md or .txt."
     )
 
 

@@ -1,0 +1,232 @@
+"""Files into the catalogue: looked at, skipped when known, read in the sandbox, put in groups."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from index.build import GROUP_CHARACTERS, GROUP_DOCUMENTS, Builder, Progress, Report
+from index.errors import DocumentError
+from index.load import READER
+from index.load.draft import AS_THEY_ARE, Options
+from index.load.sandbox import Sandbox
+from index.load.text import content
+from index.sources import Origin
+from index.types import Document
+
+READERS = 2
+"""Files read at the same time, each by a process; one more core than that is left for embedding."""
+_AHEAD = 4
+"""Files read before their turn."""
+
+Stage = Literal["reading", "embedding"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileRequest:
+    """A file to be taken in. `source` names it from now on; `name` is what it is called (default: as on the disk).
+
+    `root` is the watched folder that it belongs to, if any. A collection or tags given are those of the document from
+    now on; None leaves what it has. `again` reads it even when it has not changed. `dated` is the file's own date.
+    """
+
+    path: Path
+    source: str
+    name: str = ""
+    root: str = ""
+    collection: str | None = None
+    tags: tuple[str, ...] | None = None
+    options: Options = AS_THEY_ARE
+    again: bool = False
+    dated: str = ""
+
+
+Outcome: TypeAlias = tuple[FileRequest, Report | DocumentError]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is told how far it is: the share of a file's stage that is done, and `embedded` as `Progress` says."""
+
+    stage: Callable[[FileRequest, Stage, float], None] = lambda _request, _stage, _share: None
+    embedded: Progress = lambda _passages, _share: None
+
+
+UNHEARD = Listener()
+
+
+class Ingest:
+    """Takes files in. With `keep`, their bytes are stored too."""
+
+    def __init__(self, builder: Builder, sandbox: Sandbox, keep: bool) -> None:
+        self.builder = builder
+        self.catalogue = builder.catalogue
+        self._sandbox = sandbox
+        self._keep = keep
+
+    def run(self, requests: Iterable[FileRequest], listener: Listener = UNHEARD) -> Iterator[Outcome]:
+        """What became of each file, in their order but for those put together. A bad file never stops the others."""
+        group = _Group()
+        waiting: deque[tuple[FileRequest, Future[_Looked]]] = deque()
+        pool = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+        try:
+            for request in requests:
+                waiting.append((request, pool.submit(self._look, request, listener)))
+                if len(waiting) > _AHEAD:
+                    yield from self._take(*waiting.popleft(), group, listener)
+            while waiting:
+                yield from self._take(*waiting.popleft(), group, listener)
+            yield from self._flush(group, listener)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def one(self, request: FileRequest, listener: Listener = UNHEARD) -> Report:
+        """Raises DocumentError."""
+        ((_, outcome),) = self.run([request], listener)
+        if isinstance(outcome, DocumentError):
+            raise outcome
+        return outcome
+
+    def _look(self, request: FileRequest, listener: Listener) -> _Looked:
+        """Read a file unless it is known. Runs beside what is embedded."""
+        listener.stage(request, "reading", 0.0)
+        sha256 = hashlib.sha256(content(request.path, self._sandbox.limits.bytes)).hexdigest()
+        known = self.catalogue.of_source(request.source)
+        same = known is not None and known.original == sha256 and known.reader == READER
+        if not request.again and (same or self._held(sha256)):
+            return _Looked(sha256, None)
+        options = replace(
+            request.options, page_read=lambda done, pages: listener.stage(request, "reading", done / max(pages, 1))
+        )
+        document = self._sandbox.read(request.path, request.source, options, request.name)
+        listener.stage(request, "reading", 1.0)
+        return _Looked(document.original, document)
+
+    def _held(self, sha256: str) -> str | None:
+        """The document with that content, read by these loaders."""
+        return self.catalogue.holding(sha256, READER)
+
+    def _take(
+        self, request: FileRequest, looked: Future[_Looked], group: _Group, listener: Listener
+    ) -> Iterator[Outcome]:
+        try:
+            sha256, document = looked.result().sha256, looked.result().document
+        except DocumentError as error:
+            yield request, error
+            return
+        if sha256 in group.contents:
+            yield from self._flush(group, listener)
+        held = None if request.again else self._held(sha256)
+        if held:
+            yield request, self._attach(request, held)
+        elif document is None:  # it was removed since
+            yield from self._take(request, _done(self._look(replace(request, again=True), listener)), group, listener)
+        else:
+            group.add(request, self._labelled(request, document))
+            if group.full:
+                yield from self._flush(group, listener)
+
+    def _attach(self, request: FileRequest, document_id: str) -> Report:
+        known = self.catalogue.of_source(request.source)
+        mine = known is not None and known.document_id == document_id
+        if not mine or (request.root and known and known.root != request.root):
+            self.catalogue.attach(document_id, self._origin(request))
+        if request.collection is not None or request.tags is not None:
+            self.catalogue.label(document_id, request.collection, request.tags)
+        return self.builder.unchanged(document_id, "unchanged" if mine else "duplicate")
+
+    def _labelled(self, request: FileRequest, document: Document) -> Document:
+        """With its id, which survives edits of its file, and with what is the reader's own."""
+        known = self.catalogue.of_source(request.source)
+        mine = known.document_id if known and known.sources == 1 else self._free_id(request.source, document)
+        before = self.catalogue.summary(mine)
+        collection = request.collection if request.collection is not None else before.collection if before else ""
+        tags = request.tags if request.tags is not None else before.tags if before else ()
+        return replace(document, id=mine, collection=collection, tags=tags, dated=document.dated or request.dated)
+
+    def _free_id(self, source: str, document: Document) -> str:
+        """The id made from the source; where a document that has moved has it, one of this content."""
+        taken = self.catalogue.summary(document.id)
+        if taken is None or (not taken.original and taken.source == source):  # of a version that kept no sources
+            return document.id
+        return hashlib.sha256(f"{source}\0{document.original}".encode()).hexdigest()[:16]
+
+    def _flush(self, group: _Group, listener: Listener) -> Iterator[Outcome]:
+        if not group.documents:
+            return
+        done = 0.0
+
+        def embedded(passages: float, share: float) -> None:
+            nonlocal done
+            done += (1 - done) * share
+            for request in group.requests:
+                listener.stage(request, "embedding", done)
+            listener.embedded(passages, share)
+
+        origins = {
+            document.id: self._origin(request)
+            for request, document in zip(group.requests, group.documents, strict=True)
+        }
+        outcomes = self._put(group.documents, embedded, origins)
+        for document, outcome in zip(group.documents, outcomes, strict=True):
+            if isinstance(outcome, Report) and outcome.state == "unchanged":
+                self.catalogue.attach(document.id, origins[document.id])
+        requests = group.requests
+        group.clear()
+        yield from zip(requests, outcomes, strict=True)
+
+    def _put(
+        self, documents: Sequence[Document], embedded: Progress, origins: Mapping[str, Origin]
+    ) -> Sequence[Report | DocumentError]:
+        try:
+            return self.builder.put_group(documents, embedded, origins)
+        except DocumentError as error:  # a file has changed since it was read: the others are put without it
+            if len(documents) == 1:
+                return [error]
+            return [outcome for one in documents for outcome in self._put([one], embedded, origins)]
+
+    def _origin(self, request: FileRequest) -> Origin:
+        name = request.name or request.path.name
+        return Origin(request.source, name, request.root, READER, request.path if self._keep else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """The SHA-256 of a file, and the document in it unless it is known."""
+
+    sha256: str
+    document: Document | None
+
+
+class _Group:
+    """Documents that are embedded and stored together."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self.requests: list[FileRequest] = []
+        self.documents: list[Document] = []
+        self.contents: set[str] = set()
+        self._characters = 0
+
+    def add(self, request: FileRequest, document: Document) -> None:
+        self.requests.append(request)
+        self.documents.append(document)
+        self.contents.add(document.original)
+        self._characters += len(document.text)
+
+    @property
+    def full(self) -> bool:
+        return len(self.documents) >= GROUP_DOCUMENTS or self._characters >= GROUP_CHARACTERS
+
+
+def _done(looked: _Looked) -> Future[_Looked]:
+    future: Future[_Looked] = Future()
+    future.set_result(looked)
+    return future

@@ -1,0 +1,168 @@
+"""Where documents came from: the same content is stored once, with every file that holds it.
+
+Functions over a transaction of the catalogue's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from index import schema as tables
+from index.errors import DocumentError
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The file that a document was read from.
+
+    `root` is the watched folder that it is kept equal to, if any; `reader` the version of the loaders; `file` is
+    where its bytes are now, when they are to be kept, and `name` what they are called.
+    """
+
+    source: str
+    name: str = ""
+    root: str = ""
+    reader: int = 0
+    file: Path | None = None
+
+
+class Known(NamedTuple):
+    """A document that holds a file's content, or that a source belongs to."""
+
+    document_id: str
+    original: str
+    reader: int
+    root: str
+    sources: int
+    """How many files it came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A file as it came in."""
+
+    name: str
+    media_type: str
+    bytes: bytes
+
+
+def holding(connection: sa.Connection, original: str, reader: int) -> str | None:
+    """The document with that content (SHA-256 of the file), as that version of the loaders read it."""
+    documents, rows = tables.documents.c, tables.sources.c
+    query = sa.select(documents.id).join(tables.sources, rows.document_id == documents.id)
+    query = query.where(documents.original == original, rows.reader == reader).limit(1)
+    found: str | None = connection.scalar(query)
+    return found
+
+
+def of_source(connection: sa.Connection, source: str) -> Known | None:
+    """The document of a file; a text added under that name without a file is none."""
+    own, documents = tables.sources.alias(), tables.documents
+    count = sa.select(sa.func.count()).where(tables.sources.c.document_id == own.c.document_id).scalar_subquery()
+    query = (
+        sa.select(own.c.document_id, documents.c.original, own.c.reader, own.c.root, count)
+        .join(documents, documents.c.id == own.c.document_id)
+        .where(own.c.source == source, documents.c.original != "")
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    return Known(*row) if row else None
+
+
+def under(connection: sa.Connection, root: str) -> dict[str, str]:
+    """The files of a watched folder that are stored, and the SHA-256 of each."""
+    query = (
+        sa.select(tables.sources.c.source, tables.documents.c.original)
+        .join(tables.documents, tables.documents.c.id == tables.sources.c.document_id)
+        .where(tables.sources.c.root == root)
+    )
+    return {row.source: row.original for row in connection.execute(query)}
+
+
+def detach(connection: sa.Connection, source: str, keep: str = "") -> list[str]:
+    """A file is gone, or of other content now: take it from its document, and remove that when it was the last.
+
+    Documents that are removed; `keep` names one that is left alone.
+    """
+    removed = list[str]()
+    known = of_source(connection, source)
+    if known is None or known.document_id == keep:
+        return removed
+    document, rows = tables.documents, tables.sources
+    connection.execute(sa.delete(rows).where(rows.c.document_id == known.document_id, rows.c.source == source))
+    others = sa.select(rows.c.source).where(rows.c.document_id == known.document_id).order_by(rows.c.source).limit(1)
+    other = connection.scalar(others)
+    if other is None:
+        connection.execute(sa.delete(document).where(document.c.id == known.document_id))
+        forget_originals(connection, [known.original])
+        return [known.document_id]
+    connection.execute(sa.update(document).where(document.c.id == known.document_id).values(source=other))
+    return removed
+
+
+def attach(connection: sa.Connection, document_id: str, origin: Origin) -> None:
+    """Note that a document also came from this file, and keep that where it is to be kept."""
+    rows, documents = tables.sources, tables.documents.c
+    same = (rows.c.document_id == document_id) & (rows.c.source == origin.source)
+    connection.execute(sa.delete(rows).where(same))
+    connection.execute(sa.insert(rows), _row(document_id, origin))
+    original = connection.scalar(sa.select(documents.original).where(documents.id == document_id))
+    if original:
+        keep_original(connection, original, origin)
+
+
+def keep_original(connection: sa.Connection, sha256: str, origin: Origin) -> None:
+    """Store the file's bytes. Raises DocumentError when they are not those that were read."""
+    known = sa.select(tables.originals.c.sha256).where(tables.originals.c.sha256 == sha256)
+    if origin.file is None or connection.scalar(known):
+        return
+    try:
+        data = origin.file.read_bytes()
+    except OSError as error:
+        raise DocumentError(f"{origin.source} cannot be read: {error.strerror}", "Index it again.") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise DocumentError(f"{origin.source} was changed while it was read", "Index it again.")
+    connection.execute(
+        sa.insert(tables.originals), {"sha256": sha256, "name": origin.name or origin.file.name, "bytes": data}
+    )
+
+
+def forget_originals(connection: sa.Connection, sha256s: Collection[str]) -> None:
+    """Delete files that no document is of any more."""
+    wanted = sa.select(tables.documents.c.original)
+    gone = tables.originals.c.sha256.in_([one for one in sha256s if one])
+    connection.execute(sa.delete(tables.originals).where(gone, tables.originals.c.sha256.not_in(wanted)))
+
+
+def originals_of(connection: sa.Connection, document_ids: Collection[str]) -> list[str]:
+    """The SHA-256 of the files of these documents."""
+    query = sa.select(tables.documents.c.original).where(tables.documents.c.id.in_(document_ids))
+    return [one for one in connection.scalars(query) if one]
+
+
+def store_sources(connection: sa.Connection, origins: Iterable[tuple[str, Origin]]) -> None:
+    rows = [_row(document_id, origin) for document_id, origin in origins if origin.source]
+    if rows:
+        connection.execute(sa.insert(tables.sources), rows)
+
+
+def grouped(
+    connection: sa.Connection, column: sa.Column[str], document_ids: Collection[str]
+) -> Mapping[str, list[str]]:
+    """The values of a column of `tags` or `sources` by document, in order."""
+    of = column.table.c.document_id
+    found: dict[str, list[str]] = {}
+    query = sa.select(of, column).where(of.in_(document_ids)).order_by(column)
+    for document_id, value in connection.execute(query):
+        found.setdefault(document_id, []).append(value)
+    return found
+
+
+def _row(document_id: str, origin: Origin) -> dict[str, object]:
+    return {"document_id": document_id, "source": origin.source, "root": origin.root, "reader": origin.reader}

@@ -1,0 +1,327 @@
+"""Documents over HTTP: sent in, listed, shown, drawn, replaced, removed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, PlainTextResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+
+from index.boxes import unpack
+from index.errors import DocumentError
+from index.load import from_text
+from index.schema import DocumentSummary
+from index.types import Document
+from qa.answer import document_url
+from qa.config import resource
+from qa.jobs import Item
+from qa.schemas import (
+    LABEL,
+    Added,
+    DocumentInfo,
+    DocumentList,
+    ErrorReply,
+    JobInfo,
+    JobList,
+    Labels,
+    NewDocument,
+    NewDocuments,
+    NewText,
+    Removed,
+    document_info,
+    job_info,
+)
+from qa.wire import Library
+
+_ERRORS: dict[int | str, dict[str, Any]] = {422: {"model": ErrorReply, "description": "The request is not valid"}}
+_NOT_FOUND = _ERRORS | {404: {"model": ErrorReply, "description": "There is none of that name"}}
+WAIT = 600.0
+"""Seconds that `?wait=true` waits at most."""
+MOST_FILES = 1_000
+_NAME = 200
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that could make a name look like another, or drive a terminal."""
+_MULTIPART = {
+    "type": "object",
+    "required": ["files"],
+    "properties": {
+        "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+        "collection": {"type": "string"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "password": {"type": "string", "description": "of encrypted PDF files; it is not stored"},
+    },
+}
+
+
+def install(app: FastAPI, library: Library) -> None:
+    _adding(app, library)
+    _jobs(app, library)
+    _listing(app, library)
+    _showing(app, library)
+    _changing(app, library)
+
+
+def found(library: Library, document_id: str) -> DocumentSummary:
+    """Raises HTTPException (404)."""
+    summary = library.catalogue.summary(document_id)
+    if summary is None:
+        raise _unknown(document_id)
+    return summary
+
+
+def _unknown(document_id: str) -> HTTPException:
+    return HTTPException(404, f"there is no document {document_id[:200]!r}; GET /documents lists them")
+
+
+def _adding(app: FastAPI, library: Library) -> None:
+    bodies = {
+        "application/json": {"schema": NewDocuments.model_json_schema()},
+        "multipart/form-data": {"schema": _MULTIPART},
+    }
+    replies = _ERRORS | {201: {"model": JobInfo, "description": "Done, with `wait`"}}
+
+    @app.post(
+        "/documents",
+        status_code=202,
+        responses=replies,
+        tags=["documents"],
+        openapi_extra={"requestBody": {"required": True, "content": bodies}},
+    )
+    async def add_documents(
+        request: Request, response: Response, wait: Annotated[bool, Query(description="Answer when done")] = False
+    ) -> JobInfo:
+        """Add texts (JSON) or files (multipart, field `files`, repeated). The reply is a job; with `wait` it comes when
+        they are searchable. A known id, or a file of a known name, replaces that document."""
+        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+            async with request.form(max_files=MOST_FILES, max_fields=MOST_FILES) as form:
+                job = await run_in_threadpool(library.jobs.add, _files(form))
+        else:
+            job = await run_in_threadpool(library.jobs.add, _texts(await request.body()))
+        if wait:
+            job = await run_in_threadpool(library.jobs.wait, job, WAIT)
+            response.status_code = 201 if job.state == "done" else 202
+            if job.state == "done" and all(file.error for file in job.files):
+                error = job.files[0].error or {}
+                raise DocumentError(error["message"], error["hint"])
+        return job_info(job, library.catalogue.generation())
+
+
+def _texts(body: bytes) -> list[Item]:
+    """Raises RequestValidationError in the shape that FastAPI gives it, DocumentError for what cannot be stored."""
+    try:
+        given = NewDocuments.model_validate_json(body)
+    except ValidationError as error:
+        problems = [problem | {"loc": ("body", *problem["loc"])} for problem in error.errors(include_url=False)]
+        raise RequestValidationError(problems) from error
+    return [_text(one) for one in given.documents]
+
+
+def _text(given: NewDocument) -> Item:
+    document = _document(given, given.id)
+    values = {
+        name: getattr(document, name)
+        for name in ("id", "title", "source", "text", "metadata", "collection", "tags", "dated")
+    }
+    content = json.dumps(values).encode()
+    return Item(document.title, {"kind": "text"}, lambda path: path.write_bytes(content))
+
+
+def _document(given: NewText | NewDocument, document_id: str | None) -> Document:
+    return from_text(
+        given.text,
+        title=given.title,
+        source=given.source,
+        id=document_id,
+        metadata=given.metadata,
+        collection=given.collection,
+        tags=tuple(given.tags),
+        dated=given.dated,
+    )
+
+
+def _files(form: FormData) -> list[Item]:
+    uploads = [one for one in form.getlist("files") if isinstance(one, UploadFile)]
+    if not uploads:
+        raise DocumentError("no file was sent", 'Send files in the field "files" of a multipart form.')
+    given = {name: [str(one) for one in form.getlist(name)] for name in ("collection", "tags", "password")}
+    if any(len(one) > LABEL for one in given["collection"] + given["tags"]):
+        raise DocumentError(f"a collection or tag is longer than {LABEL} characters", "Shorten it.")
+    labels = {"collection": next(iter(given["collection"]), None), "tags": given["tags"] or None}
+    return [_file(one, labels, next(iter(given["password"]), None)) for one in uploads]
+
+
+def _file(upload: UploadFile, labels: Mapping[str, Any], password: str | None) -> Item:
+    name = file_name(upload.filename or "")
+    request = {"kind": "file", "source": name, **labels}
+
+    def write(path: Path) -> None:
+        with path.open("wb") as target:
+            shutil.copyfileobj(upload.file, target, 1 << 20)
+
+    return Item(name, request, write, password)
+
+
+def file_name(given: str) -> str:
+    """What a file that was sent is called: a label, never a path. Folders inside stay, so that names stay apart."""
+    parts = [_UNFIT.sub("", part).strip() for part in re.split(r"[/\\]", given)]
+    name = "/".join(part for part in parts if part.strip(".")) or "unnamed"
+    return name if len(name) <= _NAME else f"{name[: _NAME // 2]}…{name[-_NAME // 2 :]}"
+
+
+def _jobs(app: FastAPI, library: Library) -> None:
+    def job(job_id: str) -> JobInfo:
+        known = library.jobs.get(job_id)
+        if known is None:
+            raise HTTPException(404, f"there is no job {job_id[:100]!r}; GET /jobs lists the latest")
+        return job_info(known, library.catalogue.generation())
+
+    @app.get("/jobs", responses=_ERRORS, tags=["documents"])
+    def list_jobs(limit: Annotated[int, Query(ge=1, le=100)] = 20) -> JobList:
+        """The latest jobs, the newest first."""
+        generation = library.catalogue.generation()
+        return JobList([job_info(one, generation) for one in library.jobs.recent(limit)])
+
+    @app.get("/jobs/{job_id}", responses=_NOT_FOUND, tags=["documents"])
+    def get_job(job_id: str) -> JobInfo:
+        """How far each file is, and what became of it."""
+        return job(job_id)
+
+    @app.get("/jobs/{job_id}/events", responses=_NOT_FOUND, tags=["documents"], response_class=EventSourceResponse)
+    async def job_events(job_id: str) -> AsyncIterator[ServerSentEvent]:
+        """The same as server-sent events: `progress` at every change, `done` at the end."""
+        before = None
+        while True:
+            info = await run_in_threadpool(job, job_id)
+            if info != before:
+                yield ServerSentEvent(data=info, event="done" if info.state == "done" else "progress")
+            if info.state == "done":
+                return
+            before = info
+            await asyncio.sleep(0.2)
+
+
+def _listing(app: FastAPI, library: Library) -> None:
+    @app.get("/documents", responses=_ERRORS, tags=["documents"])
+    def list_documents(
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100, offset: Annotated[int, Query(ge=0, le=2**31)] = 0
+    ) -> DocumentList:
+        """The stored documents in the order of their titles, and how each was read."""
+        summaries = library.catalogue.summaries(limit, offset)
+        total = library.catalogue.counts()[0]
+        return DocumentList(total, [document_info(one, document_url(one.id)) for one in summaries])
+
+
+def _showing(app: FastAPI, library: Library) -> None:
+    @app.get("/documents/{document_id}", responses=_NOT_FOUND, tags=["documents"], response_model=DocumentInfo)
+    def get_document(document_id: str, request: Request, response: Response) -> DocumentInfo | FileResponse:
+        """About a document; for a browser the page that shows its text and marks the cited place."""
+        summary = library.catalogue.summary(document_id)
+        response.headers["Vary"] = "Accept"
+        if "text/html" in request.headers.get("accept", ""):
+            return FileResponse(resource("web") / "source.html", 200 if summary else 404, {"Vary": "Accept"})
+        return document_info(found(library, document_id), document_url(document_id))
+
+    @app.get(
+        "/documents/{document_id}/text", responses=_NOT_FOUND, tags=["documents"], response_class=PlainTextResponse
+    )
+    def get_text(document_id: str) -> PlainTextResponse:
+        """The stored text that every offset counts in."""
+        document = library.catalogue.document(document_id)
+        if document is None:
+            raise _unknown(document_id)
+        return PlainTextResponse(document.text, headers={"X-Document-SHA256": document.sha256})
+
+    @app.get("/documents/{document_id}/original", responses=_NOT_FOUND, tags=["documents"], response_class=Response)
+    def get_original(document_id: str) -> Response:
+        """The file as it came, to be saved; never shown as a page of this service."""
+        found(library, document_id)
+        original = library.catalogue.original(document_id)
+        if original is None:
+            raise HTTPException(
+                404, "the file itself is not stored; QA_ORIGINALS keeps those that are added from now on"
+            )
+        name = original.name.rpartition("/")[2]
+        headers = {
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+        }
+        return Response(original.bytes, media_type=original.media_type, headers=headers)
+
+    @app.get(
+        "/documents/{document_id}/pages/{number}.png",
+        responses=_NOT_FOUND | {200: {"content": {"image/png": {}}}},
+        tags=["documents"],
+        response_class=Response,
+    )
+    def get_page(
+        document_id: str,
+        number: int,
+        request: Request,
+        start: Annotated[int, Query(ge=0, le=2**31, description="first marked character")] = 0,
+        end: Annotated[int, Query(ge=0, le=2**31, description="the one after the last")] = 0,
+        width: Annotated[int, Query(ge=100, le=3000, description="in pixels")] = 1000,
+    ) -> Response:
+        """A picture of the real page; its characters from `start` to `end`, as citations count them, are marked."""
+        summary = found(library, document_id)
+        drawn = f"{summary.original} {summary.sha256} {number} {start} {end} {width}"
+        tag = f'"{hashlib.sha256(drawn.encode()).hexdigest()[:32]}"'
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers={"ETag": tag})
+        return Response(
+            _drawn(library, summary, number, (start, end), width), media_type="image/png", headers={"ETag": tag}
+        )
+
+
+def _drawn(library: Library, summary: DocumentSummary, number: int, marked: tuple[int, int], width: int) -> bytes:
+    """Raises HTTPException (404), DocumentError."""
+    page = library.catalogue.page(summary.id, number)
+    original = library.catalogue.original(summary.id) if page else None
+    if page is None or original is None:
+        what = f"page {number}" if page is None else "the file itself, from which pages are drawn (QA_ORIGINALS),"
+        raise HTTPException(404, f"{what} is not stored for {summary.title[:200]!r}")
+    span, layout = page
+    start, end = (min(max(one, span.start), span.end) - span.start for one in marked)
+    boxes = [box for box in unpack(layout.boxes)[start:end].tolist() if any(box)]
+    with NamedTemporaryFile(suffix=".pdf") as file:
+        file.write(original.bytes)
+        file.flush()
+        return library.sandbox.page(Path(file.name), number, boxes, width, original.name)
+
+
+def _changing(app: FastAPI, library: Library) -> None:
+    @app.put("/documents/{document_id}", responses=_NOT_FOUND, tags=["documents"])
+    def replace_document(document_id: str, request: NewText) -> Added:
+        """Replace a stored document by a text, in one step."""
+        before = found(library, document_id)
+        given = request.model_copy(update={"source": request.source or before.source})
+        report = library.builder.put(_document(given, document_id))
+        library.searcher.refresh()
+        return Added(library.catalogue.generation(), [report])
+
+    @app.patch("/documents/{document_id}", responses=_NOT_FOUND, tags=["documents"])
+    def label_document(document_id: str, request: Labels) -> DocumentInfo:
+        """Put a document into another collection, or give it other tags."""
+        library.catalogue.label(document_id, request.collection, request.tags)
+        return document_info(found(library, document_id), document_url(document_id))
+
+    @app.delete("/documents/{document_id}", responses=_NOT_FOUND, tags=["documents"])
+    def remove_document(document_id: str) -> Removed:
+        """Remove a document, its file, and all that was made of it."""
+        if not library.catalogue.remove(document_id):
+            raise _unknown(document_id)
+        library.searcher.refresh()
+        return Removed(document_id, library.catalogue.generation())

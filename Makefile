@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 PEERS := txtai==9.14.0 'haystack-ai<3'
 
-.PHONY: serve test check eval bench bench-peers calibrate example clean
+.PHONY: serve test check eval eval-pages bench bench-peers calibrate example clean
 .DEFAULT_GOAL := serve
 
 serve: $(VENV)/.installed
@@ -14,6 +14,7 @@ serve: $(VENV)/.installed
 
 test: $(VENV)/.developer
 	@command -v chromium chromium-browser google-chrome >/dev/null || $(MAKE) --no-print-directory chromium
+	@command -v tesseract >/dev/null || $(MAKE) --no-print-directory tesseract
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.developer
@@ -23,6 +24,10 @@ check: $(VENV)/.developer
 
 eval: $(VENV)/.evaluation
 	@$(BIN)/qa eval
+
+# Is the page that answers among those cited? And how fast are PDF files read? On the filings in QA_DATASETS.
+eval-pages: $(VENV)/.evaluation
+	@$(BIN)/python -m eval.pages
 
 # How fast it is, on the public sets in QA_DATASETS; half an hour, 15 GB of memory and 12 GB of disk for a while.
 bench: $(VENV)/.benchmark
@@ -73,3 +78,8 @@ $(VENV)/.benchmark: $(VENV)/.installed
 chromium:
 	@[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "The browser tests need Chromium: install the package chromium, then run make test again."; exit 1; }
 	apt-get update -qq && apt-get install -y -qq chromium >/dev/null
+
+.PHONY: tesseract
+tesseract:
+	@[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "The tests of scanned pages need tesseract: install the package tesseract-ocr, then run make test again."; exit 1; }
+	apt-get update -qq && apt-get install -y -qq tesseract-ocr >/dev/null

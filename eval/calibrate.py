@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import tempfile
 from collections import Counter
@@ -23,8 +22,10 @@ import typer
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from eval.dataset import public
 from eval.metrics import auroc
 from eval.run import MODES
+from index.errors import QAError
 from index.load import from_text
 from index.search import Mode
 from qa.confidence import FEATURES, PARAMETERS, Parameters, features
@@ -50,9 +51,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"write {PARAMETERS.name}")
     write = parser.parse_args().write
-    folder = Path(os.environ.get("QA_DATASETS", "../shared/data"))
-    if not (folder / "squad_a").is_dir():
-        raise SystemExit(f"The data sets are not in {folder.absolute()}; set QA_DATASETS to their folder.")
+    try:
+        folder = public("squad_a").parent
+    except QAError as error:
+        raise SystemExit(f"{error.message}. {error.hint}") from error
     fitted: dict[str, Parameters] = {}
     examples = list(_examples(folder))
     for mode in MODES:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.errors import DocumentError
+from index.errors import DocumentError, QAError
 
 SETS = Path(__file__).parent / "sets"
+
+
+def public(name: str) -> Path:
+    """The folder of a public data set, in QA_DATASETS. Raises QAError when it is not there."""
+    folder = Path(os.environ.get("QA_DATASETS", "../shared/data"))
+    if not (folder / name).is_dir():
+        raise QAError(
+            f"the data set {name} is not in {folder.absolute()}", "Set QA_DATASETS to the folder of the sets."
+        )
+    return folder / name
 
 
 @dataclass(frozen=True, slots=True)

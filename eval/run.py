@@ -10,7 +10,8 @@ from typing import get_args
 from eval.dataset import Question
 from eval.metrics import auroc, holds, retrieval
 from index.errors import DocumentError
-from index.load import find_files, load_file
+from index.ingest import FileRequest
+from index.load.folder import find_files
 from index.search import Mode
 from index.types import Span
 from qa.config import Settings
@@ -39,8 +40,10 @@ class Result:
 def library_of(folder: Path, data: Path, settings: Settings) -> Library:
     """The documents of a folder, named by their place in it, in a library of its own, never in the user's."""
     library = open_library(settings.model_copy(update={"data": data}), make=True, load_when_needed=True)
-    for path in find_files([folder]):
-        library.builder.put(load_file(path, path.relative_to(folder).as_posix()))
+    requests = [FileRequest(path, path.relative_to(folder).as_posix()) for path in find_files([folder])]
+    for _, outcome in library.ingest.run(requests):
+        if isinstance(outcome, DocumentError):
+            raise outcome
     return library
 
 

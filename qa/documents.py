@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import AsyncIterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Annotated, Any
@@ -41,6 +42,7 @@ from qa.schemas import (
     NewDocument,
     NewDocuments,
     NewText,
+    PageInfo,
     Removed,
     document_info,
     job_info,
@@ -110,7 +112,7 @@ def _adding(app: FastAPI, library: Library) -> None:
             async with request.form(max_files=MOST_FILES, max_fields=MOST_FILES) as form:
                 job = await run_in_threadpool(library.jobs.add, _files(form))
         else:
-            job = await run_in_threadpool(library.jobs.add, _texts(await request.body()))
+            job = await run_in_threadpool(lambda body: library.jobs.add(_texts(body)), await request.body())
         if wait:
             job = await run_in_threadpool(library.jobs.wait, job, WAIT)
             response.status_code = 201 if job.state == "done" else 202
@@ -123,10 +125,13 @@ def _adding(app: FastAPI, library: Library) -> None:
 def _texts(body: bytes) -> list[Item]:
     """Raises RequestValidationError in the shape that FastAPI gives it, DocumentError for what cannot be stored."""
     try:
-        given = NewDocuments.model_validate_json(body)
+        given = NewDocuments.model_validate(json.loads(body))
     except ValidationError as error:
         problems = [problem | {"loc": ("body", *problem["loc"])} for problem in error.errors(include_url=False)]
         raise RequestValidationError(problems) from error
+    except (ValueError, RecursionError) as error:
+        problem = {"loc": ("body",), "msg": f"JSON decode error: {error}", "type": "json_invalid"}
+        raise RequestValidationError([problem]) from error
     return [_text(one) for one in given.documents]
 
 
@@ -260,6 +265,15 @@ def _showing(app: FastAPI, library: Library) -> None:
             "Content-Security-Policy": "sandbox; default-src 'none'",
         }
         return Response(original.bytes, media_type=original.media_type, headers=headers)
+
+    @app.get("/documents/{document_id}/pages", responses=_NOT_FOUND, tags=["documents"])
+    def list_pages(document_id: str) -> list[PageInfo]:
+        """Which part of the text stands on which page; empty for formats without pages."""
+        document = library.catalogue.document(document_id)
+        if document is None:
+            raise _unknown(document_id)
+        starts = [*document.pages, len(document.text)]
+        return [PageInfo(number, *span) for number, span in enumerate(pairwise(starts), 1)] if document.pages else []
 
     @app.get(
         "/documents/{document_id}/pages/{number}.png",

@@ -11,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 64 * 1024 * 1024
 """Bytes of a request; a document that is larger is better given to `qa index`."""
+MAX_UPLOAD = 1024 * 1024 * 1024
+"""The same for files, which are not held in memory."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -41,14 +43,14 @@ class Guard:
         if self._hosts is not None and _host(scope) not in self._hosts:
             await _misdirected(scope, receive, send)
             return
-        received = 0
+        received, most = 0, MAX_UPLOAD if _header(scope, b"content-type").startswith("multipart/") else MAX_BODY
 
         async def guarded_receive() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > MAX_BODY:
-                raise HTTPException(413, f"the request is over {MAX_BODY >> 20} MB; use qa index for large files")
+            if received > most:
+                raise HTTPException(413, f"the request is over {most >> 20} MB; use qa index for large files")
             return message
 
         async def guarded_send(message: Message) -> None:
@@ -63,8 +65,13 @@ class Guard:
 
 def _host(scope: Scope) -> str:
     """The name in the Host header, without port, lower case."""
-    value = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
+    value = _header(scope, b"host")
     return value.rpartition("]")[0] + "]" if value.startswith("[") else value.partition(":")[0]
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    """Lower case; empty when it is not there."""
+    return next((value for found, value in scope["headers"] if found == name), b"").decode("latin-1").lower()
 
 
 async def _misdirected(scope: Scope, receive: Receive, send: Send) -> None:

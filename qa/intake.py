@@ -45,7 +45,8 @@ def index(
     """Add files and folders, or bring them up to date; unchanged files are skipped."""
     from index.errors import DocumentError
 
-    reports, failures = list[Report](), list[DocumentError]()
+    reports: list[Report] = []
+    failures: list[DocumentError] = []
     given = {"collection": collection, "tags": tuple(tag) if tag else None, "again": again}
     with opened(data, model, make=True) as library, library.catalogue.lock.held(), progress_bar() as progress:
         reading = replace(library.settings.reading, password=password)
@@ -80,7 +81,7 @@ def _requests(
     from index.load.folder import find_files
     from qa.wire import file_request
 
-    files = list[Path]()
+    files: list[Path] = []
     for path in paths:
         if str(path) == "-":
             continue

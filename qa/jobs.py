@@ -92,6 +92,7 @@ class Jobs:
         """Go on with what was not done when the service ended."""
         with self._changed:
             if self._thread is None:
+                self._prune()
                 self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
                 self._thread.start()
 
@@ -163,7 +164,6 @@ class Jobs:
         return JobFile(row.name, state, round(share, 3), outcome.get("report"), outcome.get("error"))
 
     def _run(self) -> None:
-        self._prune()
         while not self._closing:
             job_id = self._next()
             if job_id is None:

@@ -185,6 +185,15 @@ class DocumentInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class PageInfo:
+    """A page, from 1, and the part of the text that stands on it."""
+
+    page: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentList:
     total: int
     documents: list[DocumentInfo]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from index.errors import EngineError
 from index.load import from_text
 from index.search import Mode
+from index.select import Filter
 from index.types import Document
 from qa.confidence import FEATURES, confidence, features
 from qa.followup import effective_question, leans
@@ -73,9 +74,9 @@ def test_without_a_model_bm25_answers_and_the_reply_says_so(make_library: Make, 
 
 def test_only_the_documents_asked_for_are_searched(library: Library, seed: Document) -> None:
     library.builder.put(from_text("Birds cease to sing before the fire of noon.", title="Birds", id="birds"))
-    only = library.answerer.ask("Who would monitor the ceasefire?", document_ids=["birds"])
+    only = library.answerer.ask("Who would monitor the ceasefire?", chosen=Filter(("birds",)))
     assert {passage.citation.document_id for passage in only.passages} == {"birds"}
-    assert library.answerer.ask("ceasefire", document_ids=[]).passages == []
+    assert library.answerer.ask("ceasefire", chosen=Filter(())).passages == []
 
 
 def test_how_many_passages_are_asked_for_changes_neither_order_nor_confidence(library: Library) -> None:

@@ -163,7 +163,7 @@ def test_documents_are_added_replaced_listed_and_removed(client: TestClient, see
     assert first["highlights"][0]["text"] == "Gulls eat chips."
     assert client.get("/documents/birds-1").json()["metadata"] == {"year": 2024}
 
-    again = client.post("/documents", json={"documents": [birds]}).json()
+    again = client.post("/documents?wait=true", json={"documents": [birds]}).json()
     assert again["documents"][0]["state"] == "unchanged"
     replaced = client.put("/documents/birds-1", json={"title": "Birds", "text": "Herons eat frogs."}).json()
     assert replaced["documents"][0]["state"] == "replaced"
@@ -177,7 +177,7 @@ def test_documents_are_added_replaced_listed_and_removed(client: TestClient, see
 
 
 def test_an_id_in_any_script_works_in_an_address(client: TestClient) -> None:
-    client.post("/documents", json={"documents": [{"id": "отчёт=2024+a", "title": "t", "text": "Слово и дело."}]})
+    client.post("/documents?wait=true", json={"documents": [{"id": "отчёт=2024+a", "title": "t", "text": "Слово и дело."}]})
     url = client.post("/ask", json={"question": "дело"}).json()["passages"][0]["citation"]["url"]
     assert client.get(url.partition("#")[0]).json()["id"] == "отчёт=2024+a"
     assert url.startswith(f"/documents/{quote('отчёт=2024+a', safe='')}#char=")

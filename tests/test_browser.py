@@ -140,7 +140,7 @@ def test_markup_and_script_in_documents_and_questions_stay_text(start: Start, pa
     server = start(QA_MODEL="/no/such/model")
     evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
     text = f"{evil} The 🦊 pelican 🦊 eats fish. Nothing else is known. 𝒳𝒴𝒵 stays."
-    server.get("/documents", {"documents": [{"id": "evil", "title": f"{evil} Title", "text": text}]})
+    server.get("/documents?wait=true", {"documents": [{"id": "evil", "title": f"{evil} Title", "text": text}]})
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     page.goto(server.url)
     ask(page, f"pelican {evil}")
@@ -156,7 +156,7 @@ def test_markup_and_script_in_documents_and_questions_stay_text(start: Start, pa
     assert page.locator(".turn img, .turn script").count() == source.locator("#text *:not(mark, span)").count() == 0
     # Code points above U+FFFF count once in the service and twice in the browser.
     bom = "\ufeffPelicans eat fish."
-    server.get("/documents", {"documents": [{"id": "bom", "title": "t", "text": bom}]})
+    server.get("/documents?wait=true", {"documents": [{"id": "bom", "title": "t", "text": bom}]})
     source.goto(f"{server.url}/documents/bom#char=1,9")
     expect(source.locator("mark")).to_have_text("Pelicans")
     start_of_mark = text.index("Nothing")
@@ -201,5 +201,5 @@ def test_pure_functions_of_the_page(start: Start, page: Page, tmp_path: Path) ->
         {"passage": {"start": 3, "end": 9}, "mark": {"start": 4, "end": 6}},
         {"passage": None, "mark": None},
         {"passage": None, "mark": None},
-        "pages 1–3, line 2",
+        "pages 1–3",
     ]

@@ -10,7 +10,8 @@ import pytest
 
 from index.chunk import chunk
 from index.errors import DocumentError
-from index.load import find_files, from_text, load_file
+from index.load import from_text, load_file
+from index.load.folder import find_files
 from index.pieces import EstimatedPieces
 from tests.conftest import ROOT, SEED
 

@@ -40,7 +40,7 @@ def test_it_answers_by_bm25_at_once_and_goes_hybrid_by_itself(start: Start) -> N
 def test_a_second_start_embeds_nothing_and_keeps_what_was_added_and_removed(start: Start) -> None:
     server = start()
     birds = {"documents": [{"id": "birds", "title": "Birds", "text": "Pelicans eat fish near the harbour."}]}
-    assert server.get("/documents", birds)[0] == 201  # the model is still loading: embedded when it comes
+    assert server.get("/documents?wait=true", birds)[0] == 201  # the model is still loading: embedded when it comes
     _, listed = server.get("/documents")
     seed = next(one["id"] for one in listed["documents"] if one["id"] != "birds")
     assert server.until_hybrid()["passages_not_embedded"] == 0
@@ -97,7 +97,7 @@ def test_questions_and_changes_at_the_same_time_do_not_fail(start: Start) -> Non
             body = {
                 "documents": [{"id": f"d{number}", "title": "t", "text": f"Turn {turn} of worker number {number}."}]
             }
-            for status, reply in (server.get("/documents", body), server.get(QUESTION)):
+            for status, reply in (server.get("/documents?wait=true", body), server.get(QUESTION)):
                 if status not in (200, 201):
                     failures.append(reply)
 

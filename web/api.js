@@ -17,10 +17,46 @@ export const health = () => request("/health");
 
 export const documents = () => request("/documents?limit=1000");
 
-/** What is known about a document, and its whole text. */
+export const remove = (path) => request(path, { method: "DELETE" });
+
+/** What is known about a document, its whole text, and which part of that stands on which page. */
 export async function source(path) {
-  const [about, text] = await Promise.all([request(path), request(`${path}/text`, {}, "text")]);
-  return { about, text };
+  const [about, text, pages] = await Promise.all(
+    [request(path), request(`${path}/text`, {}, "text"), request(`${path}/pages`)]);
+  return { about, text, pages };
+}
+
+/** Send files; `progress` is called with the share that is sent. The job that takes them in. */
+export function upload(files, progress) {
+  const form = new FormData();
+  for (const file of files) form.append("files", file, file.name);
+  return new Promise((resolve, reject) => {
+    const sending = new XMLHttpRequest();
+    sending.open("POST", "/documents");
+    sending.responseType = "json";
+    sending.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
+    sending.addEventListener("error", () => reject(new ServiceError("The service does not answer.", "Is it still running?")));
+    sending.addEventListener("load", () => {
+      const error = sending.response?.error ?? { message: `The service failed (${sending.status}).` };
+      if (sending.status < 300) resolve(sending.response);
+      else reject(new ServiceError(error.message, error.hint));
+    });
+    sending.send(form);
+  });
+}
+
+/** Call `changed` with a job each time that it has changed, until it is done. Goes on by itself after a restart. */
+export function follow(job, changed) {
+  return new Promise((resolve) => {
+    const events = new EventSource(job.events_url);
+    const take = (event) => changed(JSON.parse(event.data));
+    events.addEventListener("progress", take);
+    events.addEventListener("done", (event) => {
+      events.close();
+      take(event);
+      resolve();
+    });
+  });
 }
 
 /** Every character of a text, also a byte order mark at its start: offsets count it. */

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { cut, place, quotation } from "./text.js";
+import { acceptDrops } from "./uploads.js";
 
 const SAMPLES = [
   "Who would monitor the ceasefire?",
@@ -174,5 +175,6 @@ async function offerSamples() {
   if (documents.some(({ source }) => source.startsWith("seeds/"))) $("#samples").append(...SAMPLES.map(sample));
 }
 
+acceptDrops($("#uploads"), refresh);
 offerSamples();
 refresh();

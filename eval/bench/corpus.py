@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.dataset import public
 from index.embed import Embedder
-from index.errors import QAError
 from index.sentences import sentences
 from index.types import Document, Passage, PassageVectors, Span, Vectors
 
@@ -25,14 +23,6 @@ PASSAGES = 10
 _TAIL = 200_000
 """Words made up for the long tail that any large collection has."""
 _SETS = ("squad_a", "nq_mini", "doc2dial", "scifact", "med", "cran")
-
-
-def datasets() -> Path:
-    """Raises QAError when the public sets are not there."""
-    folder = Path(os.environ.get("QA_DATASETS", "../shared/data"))
-    if not (folder / "squad_a").is_dir():
-        raise QAError(f"the public sets are not in {folder}", "Set QA_DATASETS to their folder.")
-    return folder
 
 
 def texts() -> list[str]:
@@ -58,7 +48,7 @@ def short_documents(count: int) -> list[str]:
 
 
 def _rows(name: str, kind: str) -> list[dict[str, str]]:
-    return [json.loads(line) for line in (datasets() / name / f"{kind}.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in (public(name) / f"{kind}.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 @dataclass(frozen=True, slots=True)

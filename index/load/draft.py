@@ -11,6 +11,8 @@ from index.load.text import from_text
 from index.types import Document, Heading, PageLayout, Reading
 
 _SPACE = re.compile(r"[ \t\r\f\v\u00a0\u2000-\u200a\u202f\u205f\u3000]+")
+_UNCLEAN = re.compile("^ | $|  |[^\\S ]|[\0\u00ad\u200b\ufeff]")
+"""Whatever `clean` would change, and line breaks; most cells of a table hold none of it."""
 _SOFT = re.compile("[\u00ad\u200b\ufeff]")
 
 
@@ -149,6 +151,8 @@ class Draft:
 
 def clean(words: str) -> str:
     """Runs of spaces as one, no spaces at the ends of lines, no soft hyphens, no NUL, no blank lines."""
+    if not _UNCLEAN.search(words):
+        return words
     words = _SOFT.sub("", words.replace("\0", "").replace("\u2028", "\n").replace("\u2029", "\n"))
     lines = (_SPACE.sub(" ", line).strip() for line in words.split("\n"))
     return "\n".join(line for line in lines if line)

@@ -42,6 +42,9 @@ class Section(NamedTuple):
     before: str = ""
     after: str = ""
     decimals: int = 0
+    optional: int = 0
+    """So many of the decimals are left out where they are zeros."""
+    integers: int = 1
     grouped: bool = False
     scale: int = 0
     """The power of ten by which the number is multiplied: 2 for a percentage, -3 for thousands."""
@@ -49,6 +52,8 @@ class Section(NamedTuple):
 
 def shown(value: str, code: str, *, since_1904: bool = False) -> str:
     """A stored number by its format; one that cannot be used is shown as it is stored."""
+    if code == "General" and len(value) < 16 and value.isascii() and value.isdigit():
+        return value
     try:
         number = Decimal(value)
     except InvalidOperation:
@@ -122,7 +127,10 @@ def _section(code: str) -> Section:
     whole = digits.partition(".")[0]
     thousands = len(digits) - len(digits.rstrip(","))
     scale = 2 * (before + after).count("%") - 3 * thousands
-    return Section("number", said(before), said(after), decimals, "," in whole.rstrip(","), scale)
+    optional = len(re.sub("[^#0?]", "", digits.partition(".")[2])) - digits.partition(".")[2].count("0")
+    integers = min(whole.count("0"), 50)
+    grouped = "," in whole.rstrip(",")
+    return Section("number", said(before), said(after), decimals, optional, integers, grouped, scale)
 
 
 def _digits(number: Decimal, part: Section) -> str:
@@ -131,6 +139,11 @@ def _digits(number: Decimal, part: Section) -> str:
     if scaled.adjusted() < 20:
         rounded = scaled.quantize(Decimal(1).scaleb(-part.decimals), ROUND_HALF_UP)
     words = f"{abs(rounded):{',' if part.grouped else ''}.{part.decimals}f}"
+    if part.optional and "." in words:
+        kept = len(words) - part.optional
+        words = (words[:kept] + words[kept:].rstrip("0")).rstrip(".")
+    whole = words.partition(".")[0]
+    words = "0" * (part.integers - len(whole)) + words
     return ("-" if rounded < 0 else "") + (part.before + words + part.after).strip()
 
 
@@ -154,7 +167,10 @@ def _moment(number: Decimal, kind: str, since_1904: bool) -> str:
         hours, rest = divmod(int(number) * 86_400 + seconds, 3600)
         return f"{hours}:{rest // 60:02d}:{rest % 60:02d}"
     days = int(number) + (1462 if since_1904 else 0)
-    moment = datetime(1899, 12, 30) + timedelta(days=days + (0 < days < 60), seconds=seconds)  # noqa: DTZ001
+    try:
+        moment = datetime(1899, 12, 30) + timedelta(days=days + (0 < days < 60), seconds=seconds)
+    except OverflowError:  # the last day of 9999, rounded up
+        return ""
     time = f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
     if kind == "time" and number < 1:
         return time

@@ -1,0 +1,256 @@
+"""Running headers and footers, and headings: told by where they stand and how they are set."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import NamedTuple
+
+from index.load.pdf_page import Page, Run
+from index.load.pdf_paragraphs import Paragraph
+
+_ZONE = 0.15
+"""Share of the page's height at its top and bottom where running lines stand."""
+_OUTERMOST = 4
+"""Lines from the edge that may be running ones."""
+_FEWEST = 3
+"""Pages on which a line recurs at least."""
+_SAME_HEIGHT = 8.0
+_NUMBER = re.compile(r"(?:page|seite|p\.)?[\s–—|-]*(\d{1,5})[\s–—|-]*(?:(?:of|von|/)\s*\d{1,5})?$", re.IGNORECASE)
+_PART = re.compile(r"part\s+[ivx\d]+\b", re.IGNORECASE)
+_CHAPTER = re.compile(r"(?:item|chapter|kapitel|article)\s+[\divx]+[a-z]?\b", re.IGNORECASE)
+_NOTE = re.compile(r"(?:note|section|annex|appendix|exhibit)\s+[\da-z]{1,3}\b", re.IGNORECASE)
+_BULLET = re.compile(r"[•◦‣▪▫●○■□◆➢➤✓☐☑☒*·]")
+_LEVELS = 4
+
+
+class Bookmark(NamedTuple):
+    """An entry of a PDF's outline; `page` counts from 0, `depth` too."""
+
+    title: str
+    page: int
+    depth: int
+
+
+class _Place(NamedTuple):
+    """Where a line was seen: `offset` is its last number less the number of the page."""
+
+    page: int
+    base: float
+    offset: int | None
+    outermost: bool
+
+
+class _Row(NamedTuple):
+    text: str
+    base: float
+    runs: list[Run]
+    rank: int
+    """How many rows are nearer to the edge of the page; negative from the bottom, which is -1."""
+
+
+def without_running(pages: Sequence[Page]) -> int:
+    """Take running headers, footers and page numbers out of the pages' runs; gives how many characters they held."""
+    rows = [_edge_rows(page) for page in pages]
+    seen = defaultdict[tuple[bool, str], list[_Place]](list)
+    for number, edge in enumerate(rows):
+        for row in edge:
+            key, offset = _normalised(row.text, number)
+            seen[row.rank >= 0, key].append(_Place(number, row.base, offset, row.rank in (0, -1)))
+    running = {key: median(one.base for one in places) for key, places in seen.items() if _recurs(key[1], places, len(pages))}
+    inside = Counter(key for page, edge in zip(pages, rows, strict=True) for key in _inner(page, edge, running))
+    running = {key: base for key, base in running.items() if inside[key[1]] < len(seen[key]) / 2}
+    removed = 0
+    for number, (page, edge) in enumerate(zip(pages, rows, strict=True)):
+        gone = set[int]()
+        for top in (True, False):
+            for row in sorted((row for row in edge if (row.rank >= 0) == top), key=lambda row: abs(row.rank)):
+                base = running.get((top, _normalised(row.text, number)[0]))
+                if base is None or (abs(base - row.base) > _SAME_HEIGHT and row.rank not in (0, -1)):
+                    break
+                gone.update(id(run) for run in row.runs)
+                removed += sum(not letter.isspace() for letter in row.text)
+        page.runs = [run for run in page.runs if id(run) not in gone]
+    return removed
+
+
+def _edge_rows(page: Page) -> list[_Row]:
+    """The outermost rows at the top and the bottom of a page."""
+    rows = list[list[Run]]()
+    for run in sorted((run for run in page.runs if not run.turned), key=lambda run: run.base):
+        if rows and run.base - rows[-1][0].base < 3:
+            rows[-1].append(run)
+        else:
+            rows.append([run])
+    height = page.span[1]
+    found = []
+    for rank in (*range(min(_OUTERMOST, len(rows))), *range(-1, -1 - min(_OUTERMOST, len(rows)), -1)):
+        row = rows[rank]
+        if rank in (0, -1) or (row[0].base < _ZONE * height if rank >= 0 else row[0].base > (1 - _ZONE) * height):
+            row.sort(key=lambda run: run.left)
+            found.append(_Row(" ".join(page.text[run.start : run.end] for run in row), row[0].base, row, rank))
+    return found
+
+
+def _normalised(text: str, number: int) -> tuple[str, int | None]:
+    """A line with its digits alike, "#" for a bare page number, and how far its last number is from the page's own."""
+    numbers = re.findall(r"\d{1,5}", text)
+    match = _NUMBER.match(text)
+    if match:
+        return "#", int(match[1]) - number
+    return " ".join(re.sub(r"\d+", "#", text.casefold()).split()), int(numbers[-1]) - number if numbers else None
+
+
+def _recurs(key: str, places: Sequence[_Place], pages: int) -> bool:
+    """On three pages and half of all, or of every other page: at about the same height, or counting the pages.
+
+    Page numbers have to count up; a line that does so may stand anywhere, as long as it is the page's first or last.
+    """
+    height = median(one.base for one in places)
+    level = {one.page for one in places if abs(one.base - height) <= _SAME_HEIGHT}
+    offset, _ = Counter(one.offset for one in places).most_common(1)[0]
+    counting = {one.page for one in places if one.outermost and one.offset == offset and offset is not None}
+    on = counting if key == "#" or len(counting) > len(level) else level
+    if len(on) < _FEWEST:
+        return False
+    odd = sum(number % 2 for number in on)
+    return 2 * len(on) >= pages or 2 * odd >= pages // 2 or 2 * (len(on) - odd) >= (pages + 1) // 2
+
+
+def _inner(page: Page, edge: Sequence[_Row], running: dict[tuple[bool, str], float]) -> list[str]:
+    """Running lines' words that stand inside the page as well: then they are the text's own."""
+    if not running or not any(key for _, key in running):
+        return []
+    outer = {id(run) for row in edge for run in row.runs}
+    keys = {key for _, key in running}
+    found = (_normalised(page.text[run.start : run.end], -1)[0] for run in page.runs if id(run) not in outer)
+    return [key for key in found if key in keys and key != "#"]
+
+
+_Text = Callable[[int, Paragraph], str]
+"""The words of a paragraph on a page (from 0)."""
+
+
+def find_headings(pages: Sequence[Sequence[Paragraph]], text: _Text, bookmarks: Sequence[Bookmark]) -> None:
+    """Set the level of every paragraph that is a heading: by the outline where it names it, else by its type."""
+    size, bold = _body(pages)
+    styled = list[tuple[Paragraph, tuple[float, int]]]()
+    for number, paragraphs in enumerate(pages):
+        heads = _table_heads(paragraphs)
+        for place, paragraph in enumerate(paragraphs):
+            if len(paragraph.lines) > 3 or paragraph.row or (place in heads and paragraph.lines[0].size < 1.3 * size):
+                continue
+            words = text(number, paragraph)
+            if _is_heading(paragraph, words, size, bold):
+                styled.append((paragraph, (_rounded(paragraph.lines[0].size), _kind(words))))
+    _by_style(styled, sum(len(one) for one in pages))
+    _by_outline(pages, text, bookmarks, styled)
+
+
+def _table_heads(paragraphs: Sequence[Paragraph]) -> set[int]:
+    """Places of lines that stand right above a table's row or between rows: they are of the table."""
+    heads = set[int]()
+    for place in range(len(paragraphs) - 2, -1, -1):
+        line, below = paragraphs[place].lines[-1], paragraphs[place + 1]
+        near = 0 < below.lines[0].base - line.base < 1.7 * line.size
+        if near and (below.row or place + 1 in heads):
+            heads.add(place)
+    return heads
+
+
+def _body(pages: Sequence[Sequence[Paragraph]]) -> tuple[float, bool]:
+    """The size of most of the text, and whether it is bold."""
+    sizes, bold = Counter[float](), Counter[float]()
+    for paragraph in (one for page in pages for one in page):
+        for line in paragraph.lines:
+            length = sum(run.end - run.start for run in line.runs)
+            sizes[_rounded(line.size)] += length
+            bold[_rounded(line.size)] += length * line.bold
+    if not sizes:
+        return 10.0, False
+    size = sizes.most_common(1)[0][0]
+    return size, bold[size] > 0.5 * sizes[size]
+
+
+def _rounded(size: float) -> float:
+    return round(2 * size) / 2
+
+
+def _is_heading(paragraph: Paragraph, text: str, size: float, bold: bool) -> bool:
+    first = paragraph.lines[0]
+    worded = sum(letter.isalpha() for letter in text) > 0.4 * len(text)
+    if not 2 <= len(text) <= 200 or not worded or _BULLET.match(text) or text[0] in "([" and text[-1] in ")]":
+        return False
+    larger = min(line.size for line in paragraph.lines) >= max(1.12 * size, size + 0.8)
+    bolder = not bold and all(line.bold > 0.9 for line in paragraph.lines) and first.size >= 0.95 * size
+    named = bool(_kind(text) < 3)
+    if larger:
+        return text[-1] not in ",;" and (text[-1] != "." or named or len(text) < 80)
+    return bolder and len(paragraph.lines) <= 2 and len(text) <= 160 and (named or text[-1] not in ".,;:")
+
+
+def _kind(text: str) -> int:
+    """Parts stand above items, items above notes, whatever their type."""
+    for kind, pattern in enumerate((_PART, _CHAPTER, _NOTE)):
+        if pattern.match(text):
+            return kind
+    return 3 if text.isupper() else 4
+
+
+def _by_style(styled: Sequence[tuple[Paragraph, tuple[float, int]]], paragraphs: int) -> None:
+    """Levels by size, then by kind. Where most paragraphs look like headings, none is."""
+    if paragraphs > 6 and len(styled) > 0.6 * paragraphs:
+        return
+    order = sorted({style for _, style in styled}, key=lambda style: (-style[0], style[1]))
+    for paragraph, style in styled:
+        paragraph.level = min(_LEVELS, 1 + order.index(style))
+
+
+def _by_outline(
+    pages: Sequence[Sequence[Paragraph]],
+    text: _Text,
+    bookmarks: Sequence[Bookmark],
+    styled: Sequence[tuple[Paragraph, tuple[float, int]]],
+) -> None:
+    """Give lines that the outline names its levels; other headings of the same type follow them."""
+    named = dict[int, int]()
+    for bookmark in bookmarks:
+        wanted = _letters(bookmark.title)
+        if wanted and 0 <= bookmark.page < len(pages):
+            for paragraph in pages[bookmark.page]:
+                if id(paragraph) not in named and len(paragraph.lines) <= 4 and not _leads(paragraph):
+                    found = _letters(text(bookmark.page, paragraph))
+                    if found == wanted or (found.endswith(wanted) and len(found) - len(wanted) <= 12):
+                        paragraph.level = named[id(paragraph)] = min(bookmark.depth + 1, 6)
+                        break
+    levels = defaultdict[tuple[float, int], list[int]](list)
+    for paragraph, style in styled:
+        if id(paragraph) in named:
+            levels[style].append(named[id(paragraph)])
+    smallest = min((style for style in levels), default=(0.0, 0))
+    for paragraph, style in styled:
+        if levels and id(paragraph) not in named and paragraph.level:
+            known = levels.get(style)
+            deeper = 1 + max(named.values()) if style[0] <= smallest[0] else 1
+            paragraph.level = int(median(known)) if known else min(deeper, 6)
+
+
+def _leads(paragraph: Paragraph) -> bool:
+    """A row of a table of contents names a heading, and is none."""
+    return paragraph.row
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
+
+
+def title_in(paragraphs: Sequence[Paragraph], height: float) -> Paragraph | None:
+    """The first heading in the upper half of a page in about the largest type there; it is of the first level."""
+    found = [one for one in paragraphs if one.level and one.lines[0].base < height / 2]
+    most = max((one.lines[0].size for one in found), default=0.0)
+    first = next((one for one in found if one.lines[0].size >= 0.8 * most), None)
+    if first is not None:
+        first.level = 1
+    return first

@@ -1,0 +1,267 @@
+"""The runs of a page put into lines, and the lines into reading order: column after column, tables row by row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.load.pdf_page import Page, Run
+
+_STEP = 2.0
+"""Points in a column of the grid on which gutters are looked for."""
+_GUTTER = 8.0
+"""Points that a gutter between columns is wide at least."""
+_LINES = 3
+"""Lines on each side of a gutter at least."""
+_CELL = 1.4
+"""Times the type size: wider gaps part the cells of a table."""
+_TRIED = 12
+_NUMERIC = re.compile(r"[\d\s$€£¥%.,()\[\]—–+-]+$")
+_MARKER = re.compile(
+    r"(?:[•◦‣▪▫●○■□◆➢➤✓–—*·o-]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)]|\[\d{1,3}\]|\d{1,2}(?:\.\d{1,2}){0,3}"
+    r"|(?:item|part|section|note|chapter|article|annex|appendix)\s+[\dIVXA-Z]{1,4}[A-Za-z]?[.:]?)$",
+    re.IGNORECASE,
+)
+"""What may stand apart before a line's words: a bullet, a number."""
+
+
+@dataclass(slots=True)
+class Line:
+    """Runs on one baseline in reading order, in the reading frame; `cells` counts what wide gaps part."""
+
+    runs: list[Run]
+    cells: int
+    block: int = 0
+    left: float = field(init=False)
+    right: float = field(init=False)
+    top: float = field(init=False)
+    bottom: float = field(init=False)
+    base: float = field(init=False)
+    size: float = field(init=False)
+    bold: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        runs = self.runs
+        weights = [run.end - run.start for run in runs]
+        main = runs[weights.index(max(weights))]
+        self.left, self.right = min(run.left for run in runs), max(run.right for run in runs)
+        self.top, self.bottom = min(run.top for run in runs), max(run.bottom for run in runs)
+        self.base, self.size = main.base, main.size
+        self.bold = sum(run.bold * weight for run, weight in zip(runs, weights, strict=True)) / sum(weights)
+
+
+class _Gutter(NamedTuple):
+    """White space between `left` and `right` all along the rows from `first` to before `last`."""
+
+    left: float
+    right: float
+    first: int
+    last: int
+    lines: int
+
+
+Row = list[Run]
+
+
+def lines_of(page: Page) -> list[Line]:
+    """All lines in reading order; those of one column share a `block`. Turned text comes last, a line each run."""
+    lines = list[Line]()
+    order = {id(run): number for number, run in enumerate(page.runs)}
+    for number, rows in enumerate(_blocks(page, _rows([run for run in page.runs if not run.turned]), order)):
+        for row in rows:
+            lines.append(_line(page, row, number))
+    lines += [Line([run], 1, block=-1) for run in page.runs if run.turned]
+    return lines
+
+
+def words(page: Page, line: Line) -> str:
+    """A line's text, a space between runs where one is seen."""
+    parts = [page.text[line.runs[0].start : line.runs[0].end]]
+    for before, run in zip(line.runs, line.runs[1:], strict=False):
+        parts += [" " if spaced(page, before, run) else "", page.text[run.start : run.end]]
+    return "".join(parts)
+
+
+def spaced(page: Page, before: Run, run: Run) -> bool:
+    """Is there a space between two runs of a line?"""
+    if before.end <= run.start and " " in page.text[before.end : run.start]:
+        return run.left - before.right > 0.05 * run.size
+    return run.left - before.right > 0.15 * max(run.size, before.size)
+
+
+def _rows(runs: Sequence[Run]) -> list[Row]:
+    """Runs on about one baseline, from the top down, each row from left to right."""
+    rows, bases, sizes = list[Row](), list[float](), list[float]()
+    for run in sorted(runs, key=lambda run: (run.base, run.left)):
+        height = run.size
+        if rows and run.base - bases[-1] <= 0.35 * min(sizes[-1], height):
+            rows[-1].append(run)
+            if height > sizes[-1]:
+                bases[-1], sizes[-1] = run.base, height
+        else:
+            rows.append([run])
+            bases.append(run.base)
+            sizes.append(height)
+    for row in rows:
+        row.sort(key=lambda run: run.left)
+    return _with_shifted(rows)
+
+
+def _with_shifted(rows: list[Row]) -> list[Row]:
+    """Small type just above or below a baseline, such as a superscript, goes into the line that it touches."""
+    kept = list[Row]()
+    for number, row in enumerate(rows):
+        goal = None
+        if all(run.end - run.start <= 6 for run in row) and len(row) <= 4:
+            near = [other for other in (rows[number - 1 : number] if number else []) + rows[number + 1 : number + 2]]
+            goal = next((other for other in near if all(_shifted(run, other) for run in row)), None)
+        if goal is None:
+            kept.append(row)
+        else:
+            goal.extend(row)
+            goal.sort(key=lambda run: run.left)
+    return kept
+
+
+def _shifted(run: Run, row: Row) -> bool:
+    return any(
+        run.size < 0.85 * other.size
+        and abs(run.base - other.base) < 0.6 * other.size
+        and -0.3 * other.size < max(run.left - other.right, other.left - run.right) < 0.3 * other.size
+        for other in row
+    )
+
+
+def _blocks(page: Page, rows: list[Row], order: dict[int, int], depth: int = 0) -> list[list[Row]]:
+    """Rows in reading order, divided at gutters between columns."""
+    if not rows:
+        return []
+    if depth < 12 and len(rows) >= _LINES:
+        for gutter in _gutters(rows)[:_TRIED]:
+            parts = _divided(page, rows, gutter, order)
+            if parts is not None:
+                return [block for part in parts for block in _blocks(page, part, order, depth + 1)]
+    return [rows]
+
+
+def _gutters(rows: list[Row]) -> list[_Gutter]:
+    """White space with lines on both sides, the best first."""
+    low, high = min(row[0].left for row in rows), max(run.right for row in rows for run in row)
+    bins = int(min((high - low) / _STEP, 3000))
+    if bins < 3:
+        return []
+    covered = np.zeros((len(rows), bins), np.bool_)
+    firsts = np.zeros((len(rows), bins), np.bool_)
+    for number, row in enumerate(rows):
+        for run in row:
+            covered[number, max(0, int((run.left - low) / _STEP)) : int(np.ceil((run.right - low) / _STEP))] = True
+        firsts[number, min(bins, int((row[0].right - low) / _STEP) + 1) :] = True
+    rights = np.array([max(run.left for run in row) for row in rows])
+    found = dict[tuple[int, int, int], _Gutter]()
+    for column in range(1, bins - 1):
+        free = ~covered[:, column]
+        if np.count_nonzero(free) < _LINES:
+            continue
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], free, [False])).astype(np.int8)))
+        for first, last in edges.reshape(-1, 2).tolist():
+            if last - first >= _LINES:
+                _note(found, covered, firsts, rights, low, column, first, last)
+    return sorted(found.values(), key=lambda one: (one.lines, one.right - one.left), reverse=True)
+
+
+def _note(
+    found: dict[tuple[int, int, int], _Gutter],
+    covered: NDArray[np.bool_],
+    firsts: NDArray[np.bool_],
+    rights: NDArray[np.float64],
+    low: float,
+    column: int,
+    first: int,
+    last: int,
+) -> None:
+    """Add the white space around a column of the grid if it is a gutter."""
+    before = int(np.count_nonzero(firsts[first:last, column]))
+    after = int(np.count_nonzero(rights[first:last] > low + column * _STEP))
+    if min(before, after) < _LINES:
+        return
+    busy = np.flatnonzero(covered[first:last].any(axis=0))
+    left, right = busy[busy < column], busy[busy > column]
+    if not len(left) or not len(right):
+        return
+    start, end = int(left[-1]) + 1, int(right[0])
+    if (end - start) * _STEP >= _GUTTER - _STEP:
+        found[start, first, last] = _Gutter(low + start * _STEP, low + end * _STEP, first, last, min(before, after))
+
+
+def _divided(page: Page, rows: list[Row], gutter: _Gutter, order: dict[int, int]) -> list[list[Row]] | None:
+    """Rows above, left column, right column, rows below; None where the gutter belongs to a table."""
+    middle = (gutter.left + gutter.right) / 2
+    first, last = gutter.first, gutter.last
+    sides = [([r for r in row if r.right <= middle], [r for r in row if r.left >= middle]) for row in rows[first:last]]
+    lefts = [order[id(run)] for left, _ in sides for run in left]
+    rights = [order[id(run)] for _, right in sides for run in right]
+    # A line on one side only, above or below both columns, is told by when it was drawn.
+    while sides and not sides[0][0] and max(order[id(run)] for run in sides[0][1]) < min(lefts):
+        sides, first = sides[1:], first + 1
+    while sides and not sides[-1][1] and min(order[id(run)] for run in sides[-1][0]) > max(rights):
+        sides, last = sides[:-1], last - 1
+    left, right = [one for one, _ in sides if one], [one for _, one in sides if one]
+    if min(len(left), len(right)) < _LINES or not _are_columns(page, sides, left, right, order):
+        return None
+    return [rows[:first], left, right, rows[last:]]
+
+
+def _are_columns(
+    page: Page, sides: list[tuple[Row, Row]], left: list[Row], right: list[Row], order: dict[int, int]
+) -> bool:
+    """Columns are drawn one after the other, or hold lines of prose that fill them; the rest are tables."""
+    drawn = sorted([(order[id(run)], 0) for row in left for run in row] + [(order[id(r)], 1) for o in right for r in o])
+    switches = sum(one[1] != other[1] for one, other in zip(drawn, drawn[1:], strict=False))
+    both = sum(bool(one and other) for one, other in sides)
+    aligned = both >= 0.7 * min(len(left), len(right))
+    if aligned and (_numeric(page, left) or _numeric(page, right)):
+        return False
+    if switches <= 3:
+        return not aligned or _worded(page, left) or _worded(page, right)
+    return _prose(page, left) and _prose(page, right) and (switches >= 0.7 * both or not aligned)
+
+
+def _numeric(page: Page, rows: list[Row]) -> bool:
+    """Most runs are numbers."""
+    runs = [run for row in rows for run in row]
+    return sum(bool(_NUMERIC.match(page.text[run.start : run.end])) for run in runs) > 0.5 * len(runs)
+
+
+def _worded(page: Page, rows: list[Row]) -> bool:
+    """Most runs are of more than one word."""
+    runs = [run for row in rows for run in row]
+    return sum(" " in page.text[run.start : run.end] for run in runs) > 0.5 * len(runs)
+
+
+def _prose(page: Page, rows: list[Row]) -> bool:
+    """Most lines are long, reach to nearly the same right edge, and do not begin anew as cells do."""
+    begins = [page.text[row[0].start] for row in rows]
+    capitals = sum(letter.isupper() or letter.isdigit() for letter in begins)
+    edge, start = max(row[-1].right for row in rows), min(row[0].left for row in rows)
+    long = [sum(run.end - run.start for run in row) >= 18 for row in rows]
+    full = [row[-1].right >= edge - 0.18 * (edge - start) for row in rows]
+    return len(rows) >= 4 and capitals <= 0.65 * len(rows) and sum(long) >= 0.7 * len(rows) and sum(full) >= 0.6 * len(rows)
+
+
+def _is_marker(page: Page, first: Run, second: Run) -> bool:
+    """Does a line begin with a bullet or a number, set apart from its words?"""
+    marked = _MARKER.match(page.text[first.start : first.end])
+    return bool(marked) and not _NUMERIC.match(page.text[second.start : second.end])
+
+
+def _line(page: Page, row: Row, block: int) -> Line:
+    cells = 1
+    for number, (before, run) in enumerate(zip(row, row[1:], strict=False)):
+        wide = run.left - before.right > _CELL * max(before.size, run.size, 6.0)
+        cells += wide and not (number == 0 and _is_marker(page, before, run))
+    return Line(row, cells, block)

@@ -1,0 +1,202 @@
+"""Files sent over HTTP become jobs: told file by file, done after a restart, named safely."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from index import schema as tables
+from index.lock import WriterLock
+from qa import jobs as jobs_module
+from qa.api import create_app
+from qa.documents import file_name
+from qa.wire import Library
+from tests.conftest import Server
+
+Make = Callable[..., Library]
+
+
+def send(client: TestClient, files: dict[str, bytes], query: str = "?wait=true", **fields: Any) -> Any:
+    parts = [("files", (name, content, "application/octet-stream")) for name, content in files.items()]
+    return client.post(f"/documents{query}", files=parts, data=fields)
+
+
+def test_several_files_are_one_job_with_a_report_for_each(client: TestClient) -> None:
+    reply = send(
+        client, {"a.txt": b"Pelicans eat fish.", "b.md": b"# Ice\n\nGlaciers carve.", "c.txt": b"\xff\xff\xff"}
+    )
+    body = reply.json()
+    assert reply.status_code == 201
+    assert (body["state"], [file["state"] for file in body["files"]]) == ("done", ["done", "done", "failed"])
+    assert [one["state"] for one in body["documents"]] == ["added", "added"]
+    assert "c.txt is not UTF-8" in body["files"][2]["error"]["message"]
+    assert body["files"][2]["error"]["hint"]
+    assert client.get(body["url"]).json()["files"] == body["files"]
+    listed = {one["title"]: one for one in client.get("/documents").json()["documents"]}
+    assert listed["Ice"]["sources"] == ["b.md"]
+    assert listed["a"]["original_url"] == f"{listed['a']['url']}/original"
+    first = client.post("/ask", json={"question": "What do pelicans eat?"}).json()["passages"][0]
+    assert first["citation"]["source"] == "a.txt"
+
+
+def test_without_waiting_the_reply_is_a_job_that_tells_its_progress_as_events(client: TestClient) -> None:
+    reply = send(client, {f"{n}.txt": f"Text number {n}.".encode() for n in range(5)}, query="")
+    assert reply.status_code == 202
+    with client.stream("GET", reply.json()["events_url"]) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = [line for line in stream.iter_lines() if line]
+    events = [line.partition(": ")[2] for line in lines if line.startswith("event:")]
+    assert events[-1] == "done"
+    assert set(events[:-1]) <= {"progress"}
+    last = json.loads([line.partition(": ")[2] for line in lines if line.startswith("data:")][-1])
+    assert {file["state"] for file in last["files"]} == {"done"}
+    assert reply.json()["id"] in [job["id"] for job in client.get("/jobs").json()["jobs"]]
+
+
+def test_texts_are_jobs_too(client: TestClient) -> None:
+    reply = client.post("/documents", json={"documents": [{"id": "x", "title": "t", "text": "Herons eat frogs."}]})
+    assert reply.status_code == 202
+    until = time.monotonic() + 20
+    while client.get(reply.json()["url"]).json()["state"] != "done":
+        assert time.monotonic() < until
+    assert client.get("/documents/x/text").text == "Herons eat frogs."
+
+
+def test_when_no_file_could_be_read_waiting_ends_in_an_error(client: TestClient) -> None:
+    reply = send(client, {"old.doc": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (422, "document_error")
+    assert "old.doc is an old Word file" in reply.json()["error"]["message"]
+    assert ".docx" in reply.json()["error"]["hint"]
+    nothing = client.post("/documents", data={"collection": "x"}, files={"other": ("a", b"b")})
+    assert (nothing.status_code, nothing.json()["error"]["message"]) == (422, "no file was sent")
+
+
+def test_a_file_of_the_same_name_replaces_and_its_labels_filter(client: TestClient) -> None:
+    send(client, {"birds.txt": b"Pelicans eat fish."}, collection="birds", tags=["sea", "wild"])
+    body = send(client, {"birds.txt": b"Pelicans eat crabs."}).json()
+    assert body["documents"][0]["state"] == "replaced"
+    for chosen, count in (
+        ({"collections": ["birds"]}, 1),
+        ({"tags": ["sea", "wild"]}, 1),
+        ({"tags": ["sea", "tame"]}, 0),
+        ({"types": ["txt"], "collections": ["birds", "other"]}, 1),
+        ({"types": ["pdf"]}, 0),
+        ({"after": "1990"}, 0),
+    ):
+        answer = client.post("/ask", json={"question": "What do pelicans eat?", **chosen}).json()
+        assert len(answer["passages"]) == count, chosen
+    got = client.get("/ask", params={"q": "pelicans", "collections": "birds"}).json()
+    assert got["passages"][0]["text"] == "Pelicans eat crabs."
+    document = got["passages"][0]["citation"]["document_id"]
+    labelled = client.patch(f"/documents/{document}", json={"tags": ["tame"]}).json()
+    assert (labelled["tags"], labelled["collection"]) == (["tame"], "birds")
+    assert client.patch("/documents/none", json={}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body", [{"after": "yesterday"}, {"tags": [""]}, {"types": "pdf"}, {"collections": ["x" * 101]}]
+)
+def test_a_bad_filter_is_refused(client: TestClient, body: dict[str, Any]) -> None:
+    assert client.post("/ask", json={"question": "who", **body}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("a.txt", "a.txt"),
+        ("../../etc/passwd", "etc/passwd"),
+        ("/absolute/a.txt", "absolute/a.txt"),
+        ("C:\\windows\\a.txt", "C:/windows/a.txt"),
+        ("a\0b\n.txt", "ab.txt"),
+        ("evil\u202etxt.exe", "eviltxt.exe"),
+        ("...", "unnamed"),
+        ("", "unnamed"),
+        ("x" * 300 + ".pdf", "x" * 100 + "…" + "x" * 96 + ".pdf"),
+    ],
+)
+def test_a_file_name_is_a_label_and_never_a_path(given: str, named: str) -> None:
+    assert file_name(given) == named
+
+
+def test_hostile_names_are_stored_beside_nothing_else(client: TestClient, library: Library) -> None:
+    folder = library.settings.data
+    before = {path for path in folder.parent.rglob("*") if folder not in path.parents}
+    body = send(client, {"../../../tmp/evil.txt": b"Evil text.", "..\\up.txt": b"Up text."}).json()
+    assert [file["name"] for file in body["files"]] == ["tmp/evil.txt", "up.txt"]
+    assert {path for path in folder.parent.rglob("*") if folder not in path.parents} == before
+    assert not any((folder / "uploads").iterdir())
+
+
+def test_an_original_is_to_be_saved_and_never_a_page_of_ours(client: TestClient) -> None:
+    content = b"<!doctype html><title>T</title><script>alert(1)</script><p>Pelicans eat fish.</p>"
+    body = send(client, {"pa\u0308ge x.html": content}).json()
+    path = f"/documents/{body['documents'][0]['document_id']}"
+    reply = client.get(f"{path}/original")
+    assert reply.content == content
+    assert reply.headers["content-disposition"].startswith("attachment; filename*=UTF-8''pa%CC%88ge%20x.html")
+    assert "sandbox" in reply.headers["content-security-policy"]
+    assert "alert" not in client.get(f"{path}/text").text
+    assert client.get(f"{path}/pages").json() == []
+    assert client.get(f"{path}/pages/1.png").status_code == 404
+    seed = client.get("/documents").json()["documents"][0]
+    assert (seed["original_url"], client.get(f"{seed['url']}/original").status_code) == (None, 404)
+
+
+def test_a_job_waits_for_another_process_that_writes(client: TestClient, library: Library) -> None:
+    with WriterLock(library.settings.data).held():
+        reply = send(client, {"a.txt": b"Pelicans eat fish."}, query="")
+        assert reply.status_code == 202
+        time.sleep(2.5)
+        assert client.get(reply.json()["url"]).json()["state"] != "done"
+    until = time.monotonic() + 20
+    while client.get(reply.json()["url"]).json()["state"] != "done":
+        assert time.monotonic() < until
+    assert client.get(reply.json()["url"]).json()["files"][0]["state"] == "done"
+
+
+def test_old_jobs_are_forgotten_and_uploads_that_were_never_acknowledged(
+    make_library: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_module, "KEPT", 2)
+    library = make_library()
+    with TestClient(create_app(library)) as client:
+        ids = [send(client, {f"{n}.txt": b"Text."}).json()["id"] for n in range(4)]
+    (library.settings.data / "uploads" / "torn").mkdir()
+    again = make_library()
+    with TestClient(create_app(again)) as client:
+        send(client, {"last.txt": b"Text of the last."})
+        assert [client.get(f"/jobs/{one}").status_code for one in ids] == [404, 404, 200, 200]
+    assert not (library.settings.data / "uploads" / "torn").exists()
+
+
+@pytest.mark.server
+def test_a_job_survives_a_killed_service(start: Callable[..., Server], tmp_path: Path) -> None:
+    server = start(QA_MODEL="/no/such/model")
+    texts = [{"title": str(n), "text": f"Text number {n}. " * 2000} for n in range(40)]
+    status, job = server.get("/documents", {"documents": texts})
+    assert status == 202
+    server.process.kill()
+    server.process.wait()
+    again = start(QA_MODEL="/no/such/model")
+    until = time.monotonic() + 60
+    while (body := again.get(job["url"])[1])["state"] != "done":
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert {file["state"] for file in body["files"]} == {"done"}
+    assert again.get("/health")[1]["documents"] == 41
+
+
+def test_no_password_is_ever_written_down(client: TestClient, library: Library) -> None:
+    send(client, {"a.txt": b"Pelicans eat fish."}, password="open-sesame-4711")
+    with library.catalogue.read() as connection:
+        rows = connection.execute(tables.job_files.select()).all()
+    assert rows
+    assert "open-sesame-4711" not in repr(rows)
+    library.catalogue.checkpoint()
+    assert b"open-sesame-4711" not in library.catalogue.path.read_bytes()

@@ -52,8 +52,12 @@ def index(
         reading = replace(library.settings.reading, password=password)
         with _requests(library, paths, ignore or [], name, failures, {**given, "options": reading}) as requests:
             bars = _Bars(progress, requests)
+            outcomes = {}
             for request, outcome in library.ingest.run(requests, bars.listener):
                 bars.settle(request)
+                outcomes[request.source] = outcome
+            for request in requests:  # told in their order, whatever was done first
+                outcome = outcomes[request.source]
                 if isinstance(outcome, DocumentError):
                     failures.append(outcome)
                 else:

@@ -113,6 +113,19 @@ class Draft:
         if any(cleaned):
             self._add(_named([clean(name) for name in names], cleaned) + "\n")
 
+    def document(self, document: Document, levels: int = 1) -> None:
+        """All of another document, such as a file attached to this one; its headings are `levels` deeper."""
+        self._block("paragraph")
+        start = len(self)
+        self._headings += [
+            Heading(start + one.start, start + one.end, one.level + levels)
+            for one in document.headings
+            if document.text[one.start : one.end].strip()
+        ]
+        self._add(document.text.rstrip("\n") + "\n")
+        self.tables += document.reading.tables
+        self.warnings += document.reading.warnings
+
     def done(
         self,
         *,

@@ -15,7 +15,7 @@ import pypdfium2.raw as raw
 from index.errors import DocumentError
 from index.load import ocr, render
 from index.load.draft import Options
-from index.load.pdf_facts import cleaned, facts, title_of
+from index.load.pdf_facts import cleaned, facts, title_line, title_of
 from index.load.pdf_headings import Bookmark
 from index.load.pdf_page import Frame, Glyphs, Page, Style, page_of
 from index.load.pdf_text import Composed, compose
@@ -57,6 +57,8 @@ def read(data: bytes, name: str, source: str, options: Options) -> Document:
         attached = _attachments(document)
     if not composed.text.strip():
         raise _nothing(name, report, options)
+    if b"%%EOF" not in data[-2048:]:
+        report.warnings.insert(0, "the file ends too early: a part of it may be missing")
     if attached:
         report.warnings.append("files attached to it are not read: " + ", ".join(attached))
     return _document(name, source, composed, given, report)
@@ -70,7 +72,7 @@ def _document(name: str, source: str, composed: Composed, given: dict[str, str],
     empty = [n for n, (start, end) in enumerate(zip(composed.pages, ends, strict=True), 1) if start == end]
     return from_text(
         composed.text,
-        title=title_of(given.get("Title", "")) or title_of(composed.title) or name,
+        title=title_of(given.get("Title", "")) or title_line(composed.title) or name,
         source=source,
         media_type="application/pdf",
         headings=tuple(composed.headings),
@@ -120,7 +122,7 @@ def _nothing(name: str, report: _Report, options: Options) -> DocumentError:
 
 
 def _numbered(pages: Sequence[int]) -> str:
-    """"page 3", "pages 3, 5-8"."""
+    """ "page 3", "pages 3, 5-8"."""
     ranges = list[list[int]]()
     for page in pages:
         if ranges and page == ranges[-1][1] + 1:
@@ -160,7 +162,7 @@ def _page(one: pdfium.PdfPage, number: int, options: Options, report: _Report) -
         page = _own_text(one, size)
     except pdfium.PdfiumError:
         report.failed.append(number)
-        return Page(*size, span=size)
+        return Page(size[0], size[1], span=size)
     if not _is_scan(one, page):
         return page
     if not options.ocr or not ocr.installed():
@@ -197,7 +199,8 @@ def _is_scan(one: pdfium.PdfPage, page: Page) -> bool:
 def _own_text(one: pdfium.PdfPage, size: tuple[float, float]) -> Page:
     text = one.get_textpage()
     try:
-        glyphs = _glyphs(text, Frame(*one.get_bbox(), turns=one.get_rotation() // 90))
+        left, bottom, right, top = one.get_bbox()
+        glyphs = _glyphs(text, Frame(left, bottom, right, top, one.get_rotation() // 90))
         return page_of(glyphs, size, _styles(text))
     finally:
         text.close()

@@ -11,7 +11,8 @@ _DATE = re.compile(
     r"\s*(?:(Z)|([+-])(\d\d)'?:?(\d\d)?)?"
 )
 _NO_TITLE = re.compile(
-    r"microsoft (?:word|powerpoint|excel)\b|untitled|unbenannt|sans titre|unknown|no title|title$|document\d*$|slide \d+$"
+    r"microsoft (?:word|powerpoint|excel)\b|untitled|unbenannt|sans titre|unknown|no title|title$"
+    r"|document\d*$|slide \d+$"
     r"|[\w() -]+\.(?:docx?|pptx?|xlsx?|pdf|tex|dvi|indd|odt|odp|html?|txt|qxd|rtf|fm|ps|eps)$"
     r"|(?:https?|file):|about:blank|[A-Z]:\\|/|[\d_.,\s-]+$|[0-9a-f-]{16,}$",
     re.IGNORECASE,
@@ -29,6 +30,15 @@ def title_of(value: str) -> str:
     title = cleaned(value)
     plausible = 2 < len(title) <= 300 and any(letter.isalpha() for letter in title)
     return title if plausible and not _NO_TITLE.match(title) and not _MOJIBAKE.search(value) else ""
+
+
+def title_line(line: str) -> str:
+    """A heading that may stand for the title: of several words, unlike "Contents", "FORM 10-Q" or a company's name."""
+    title = title_of(line)
+    letters = sum(letter.isalpha() for letter in title)
+    wide = sum(letter >= "\u3000" for letter in title) > len(title) / 2
+    worded = letters >= 15 and len(title.split()) >= 3
+    return title if (worded or (wide and letters >= 6)) and not title[0].isdigit() else ""
 
 
 def moment(value: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ _ZONE = 0.15
 """Share of the page's height at its top and bottom where running lines stand."""
 _OUTERMOST = 4
 """Lines from the edge that may be running ones."""
+_ENOUGH = 200
+"""Characters on a page that tell the type of its text."""
 _FEWEST = 3
 """Pages on which a line recurs at least."""
 _SAME_HEIGHT = 8.0
@@ -22,7 +24,8 @@ _NUMBER = re.compile(r"(?:page|seite|p\.)?[\s–—|-]*(\d{1,5})[\s–—|-]*(?:
 _PART = re.compile(r"part\s+[ivx\d]+\b", re.IGNORECASE)
 _CHAPTER = re.compile(r"(?:item|chapter|kapitel|article)\s+[\divx]+[a-z]?\b", re.IGNORECASE)
 _NOTE = re.compile(r"(?:note|section|annex|appendix|exhibit)\s+[\da-z]{1,3}\b", re.IGNORECASE)
-_BULLET = re.compile(r"[•◦‣▪▫●○■□◆➢➤✓☐☑☒*·]")
+_KINDS = (_PART, _CHAPTER, _NOTE)
+_NO_HEADING = re.compile(r"[•◦‣▪▫●○■□◆➢➤✓☐☑☒*·]|.*\(cont(?:inued|'d|\.)\)?", re.IGNORECASE)
 _LEVELS = 4
 
 
@@ -59,7 +62,8 @@ def without_running(pages: Sequence[Page]) -> int:
         for row in edge:
             key, offset = _normalised(row.text, number)
             seen[row.rank >= 0, key].append(_Place(number, row.base, offset, row.rank in (0, -1)))
-    running = {key: median(one.base for one in places) for key, places in seen.items() if _recurs(key[1], places, len(pages))}
+    recurring = {key: places for key, places in seen.items() if _recurs(key[1], places, len(pages))}
+    running = {key: median(one.base for one in places) for key, places in recurring.items()}
     inside = Counter(key for page, edge in zip(pages, rows, strict=True) for key in _inner(page, edge, running))
     running = {key: base for key, base in running.items() if inside[key[1]] < len(seen[key]) / 2}
     removed = 0
@@ -129,24 +133,54 @@ def _inner(page: Page, edge: Sequence[_Row], running: dict[tuple[bool, str], flo
     return [key for key in found if key in keys and key != "#"]
 
 
+class _Body(NamedTuple):
+    """The type of running text."""
+
+    size: float
+    bold: bool
+
+
+class _Styled(NamedTuple):
+    """A heading with its type: size, and which of `_KINDS` it names."""
+
+    paragraph: Paragraph
+    style: tuple[float, int]
+    page: int
+
+
 _Text = Callable[[int, Paragraph], str]
 """The words of a paragraph on a page (from 0)."""
 
 
 def find_headings(pages: Sequence[Sequence[Paragraph]], text: _Text, bookmarks: Sequence[Bookmark]) -> None:
     """Set the level of every paragraph that is a heading: by the outline where it names it, else by its type."""
-    size, bold = _body(pages)
-    styled = list[tuple[Paragraph, tuple[float, int]]]()
+    body = _body([one for page in pages for one in page])
+    styled = list[_Styled]()
+    repeated = _repeated(pages, text)
     for number, paragraphs in enumerate(pages):
         heads = _table_heads(paragraphs)
+        own = _body(paragraphs)
+        own = own if own.size else body
         for place, paragraph in enumerate(paragraphs):
-            if len(paragraph.lines) > 3 or paragraph.row or (place in heads and paragraph.lines[0].size < 1.3 * size):
+            if (
+                len(paragraph.lines) > 3
+                or paragraph.row
+                or (place in heads and paragraph.lines[0].size < 1.3 * own.size)
+            ):
                 continue
             words = text(number, paragraph)
-            if _is_heading(paragraph, words, size, bold):
-                styled.append((paragraph, (_rounded(paragraph.lines[0].size), _kind(words))))
+            if words not in repeated and _is_heading(paragraph, words, body, own):
+                styled.append(_Styled(paragraph, (_rounded(paragraph.lines[0].size), _kind(words)), number))
     _by_style(styled, sum(len(one) for one in pages))
     _by_outline(pages, text, bookmarks, styled)
+
+
+def _repeated(pages: Sequence[Sequence[Paragraph]], text: _Text) -> set[str]:
+    """Lines that stand at the top of several pages, such as a statement's name with "(continued)"."""
+    counted = Counter[str]()
+    for number, paragraphs in enumerate(pages):
+        counted.update({text(number, one) for one in paragraphs[:4] if len(one.lines) <= 2})
+    return {words for words, times in counted.items() if times >= _FEWEST}
 
 
 def _table_heads(paragraphs: Sequence[Paragraph]) -> set[int]:
@@ -160,32 +194,32 @@ def _table_heads(paragraphs: Sequence[Paragraph]) -> set[int]:
     return heads
 
 
-def _body(pages: Sequence[Sequence[Paragraph]]) -> tuple[float, bool]:
-    """The size of most of the text, and whether it is bold."""
+def _body(paragraphs: Iterable[Paragraph]) -> _Body:
+    """The type of most of the text, of size 0 where there is too little of it."""
     sizes, bold = Counter[float](), Counter[float]()
-    for paragraph in (one for page in pages for one in page):
-        for line in paragraph.lines:
-            length = sum(run.end - run.start for run in line.runs)
-            sizes[_rounded(line.size)] += length
-            bold[_rounded(line.size)] += length * line.bold
-    if not sizes:
-        return 10.0, False
+    for line in (line for paragraph in paragraphs for line in paragraph.lines):
+        length = sum(run.end - run.start for run in line.runs)
+        sizes[_rounded(line.size)] += length
+        bold[_rounded(line.size)] += length * line.bold
+    if sum(sizes.values()) < _ENOUGH:
+        return _Body(0.0, False)
     size = sizes.most_common(1)[0][0]
-    return size, bold[size] > 0.5 * sizes[size]
+    return _Body(size, bold[size] > 0.5 * sizes[size])
 
 
 def _rounded(size: float) -> float:
     return round(2 * size) / 2
 
 
-def _is_heading(paragraph: Paragraph, text: str, size: float, bold: bool) -> bool:
+def _is_heading(paragraph: Paragraph, text: str, body: _Body, own: _Body) -> bool:
+    """Larger than the document's text, or bold where the text of its `own` page is not."""
     first = paragraph.lines[0]
     worded = sum(letter.isalpha() for letter in text) > 0.4 * len(text)
-    if not 2 <= len(text) <= 200 or not worded or _BULLET.match(text) or text[0] in "([" and text[-1] in ")]":
+    if not 2 <= len(text) <= 200 or not worded or _NO_HEADING.match(text) or (text[0] in "([" and text[-1] in ")]"):
         return False
-    larger = min(line.size for line in paragraph.lines) >= max(1.12 * size, size + 0.8)
-    bolder = not bold and all(line.bold > 0.9 for line in paragraph.lines) and first.size >= 0.95 * size
-    named = bool(_kind(text) < 3)
+    larger = min(line.size for line in paragraph.lines) >= max(1.12 * body.size, body.size + 0.8)
+    bolder = not own.bold and all(line.bold > 0.9 for line in paragraph.lines) and first.size >= 0.95 * own.size
+    named = _kind(text) < len(_KINDS)
     if larger:
         return text[-1] not in ",;" and (text[-1] != "." or named or len(text) < 80)
     return bolder and len(paragraph.lines) <= 2 and len(text) <= 160 and (named or text[-1] not in ".,;:")
@@ -193,26 +227,28 @@ def _is_heading(paragraph: Paragraph, text: str, size: float, bold: bool) -> boo
 
 def _kind(text: str) -> int:
     """Parts stand above items, items above notes, whatever their type."""
-    for kind, pattern in enumerate((_PART, _CHAPTER, _NOTE)):
+    for kind, pattern in enumerate(_KINDS):
         if pattern.match(text):
             return kind
-    return 3 if text.isupper() else 4
+    return len(_KINDS)
 
 
-def _by_style(styled: Sequence[tuple[Paragraph, tuple[float, int]]], paragraphs: int) -> None:
+def _by_style(styled: Sequence[_Styled], paragraphs: int) -> None:
     """Levels by size, then by kind. Where most paragraphs look like headings, none is."""
     if paragraphs > 6 and len(styled) > 0.6 * paragraphs:
         return
-    order = sorted({style for _, style in styled}, key=lambda style: (-style[0], style[1]))
-    for paragraph, style in styled:
-        paragraph.level = min(_LEVELS, 1 + order.index(style))
+    inside = {one.style for one in styled if one.page} or {one.style for one in styled}
+    order = sorted(inside, key=lambda style: (-style[0], style[1]))
+    for paragraph, style, _ in styled:
+        # Type of a cover only says nothing of the rest: its headings are of the first level.
+        paragraph.level = min(_LEVELS, 1 + order.index(style)) if style in inside else 1
 
 
 def _by_outline(
     pages: Sequence[Sequence[Paragraph]],
     text: _Text,
     bookmarks: Sequence[Bookmark],
-    styled: Sequence[tuple[Paragraph, tuple[float, int]]],
+    styled: Sequence[_Styled],
 ) -> None:
     """Give lines that the outline names its levels; other headings of the same type follow them."""
     named = dict[int, int]()
@@ -226,11 +262,11 @@ def _by_outline(
                         paragraph.level = named[id(paragraph)] = min(bookmark.depth + 1, 6)
                         break
     levels = defaultdict[tuple[float, int], list[int]](list)
-    for paragraph, style in styled:
+    for paragraph, style, _ in styled:
         if id(paragraph) in named:
             levels[style].append(named[id(paragraph)])
     smallest = min((style for style in levels), default=(0.0, 0))
-    for paragraph, style in styled:
+    for paragraph, style, _ in styled:
         if levels and id(paragraph) not in named and paragraph.level:
             known = levels.get(style)
             deeper = 1 + max(named.values()) if style[0] <= smallest[0] else 1

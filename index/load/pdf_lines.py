@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +17,10 @@ _STEP = 2.0
 """Points in a column of the grid on which gutters are looked for."""
 _GUTTER = 8.0
 """Points that a gutter between columns is wide at least."""
-_LINES = 3
+_LINES = 2
 """Lines on each side of a gutter at least."""
+_SURE = 3
+"""With fewer lines, they have to be of some length."""
 _CELL = 1.4
 """Times the type size: wider gaps part the cells of a table."""
 _TRIED = 12
@@ -32,7 +35,10 @@ _MARKER = re.compile(
 
 @dataclass(slots=True)
 class Line:
-    """Runs on one baseline in reading order, in the reading frame; `cells` counts what wide gaps part."""
+    """Runs on one baseline in reading order, in the reading frame; `cells` counts what wide gaps part.
+
+    A line from right to left on a page of the other direction has its `left` and `right` mirrored.
+    """
 
     runs: list[Run]
     cells: int
@@ -44,6 +50,7 @@ class Line:
     base: float = field(init=False)
     size: float = field(init=False)
     bold: float = field(init=False)
+    backwards: bool = field(init=False)
 
     def __post_init__(self) -> None:
         runs = self.runs
@@ -52,6 +59,9 @@ class Line:
         self.left, self.right = min(run.left for run in runs), max(run.right for run in runs)
         self.top, self.bottom = min(run.top for run in runs), max(run.bottom for run in runs)
         self.base, self.size = main.base, main.size
+        self.backwards = main.backwards
+        if self.backwards:
+            self.left, self.right = -self.right, -self.left
         self.bold = sum(run.bold * weight for run, weight in zip(runs, weights, strict=True)) / sum(weights)
 
 
@@ -73,22 +83,48 @@ def lines_of(page: Page) -> list[Line]:
     lines = list[Line]()
     order = {id(run): number for number, run in enumerate(page.runs)}
     for number, rows in enumerate(_blocks(page, _rows([run for run in page.runs if not run.turned]), order)):
+        first = len(lines)
         for row in rows:
-            lines.append(_line(page, row, number))
+            line = _line(page, row, number)
+            if len(lines) > first and lines[-1].cells > 1 and _wraps(page, lines[-1], line):
+                lines[-1] = _merged(lines[-1], line)
+            else:
+                lines.append(line)
     lines += [Line([run], 1, block=-1) for run in page.runs if run.turned]
     return lines
+
+
+def _wraps(page: Page, row: Line, line: Line) -> bool:
+    """Does a line hold nothing but the second lines of cells of the row above?"""
+    step = line.base - max(run.base for run in row.runs)
+    if not 0 < step < 1.5 * line.size or line.cells > row.cells or line.backwards:
+        return False
+    # Later lines of a cell begin in lower case; other words may be a row of their own.
+    small = all(page.text[run.start].islower() for run in line.runs)
+    return small and all(any(abs(one.left - run.left) < run.size / 2 for one in row.runs) for run in line.runs)
+
+
+def _merged(row: Line, line: Line) -> Line:
+    """Each run of `line` goes after the runs of the row's cell that it stands under."""
+    runs = list(row.runs)
+    for run in line.runs:
+        under = [number for number, one in enumerate(runs) if abs(one.left - run.left) < run.size / 2]
+        runs.insert(under[-1] + 1, run)
+    return Line(runs, row.cells, row.block)
 
 
 def words(page: Page, line: Line) -> str:
     """A line's text, a space between runs where one is seen."""
     parts = [page.text[line.runs[0].start : line.runs[0].end]]
-    for before, run in zip(line.runs, line.runs[1:], strict=False):
+    for before, run in pairwise(line.runs):
         parts += [" " if spaced(page, before, run) else "", page.text[run.start : run.end]]
     return "".join(parts)
 
 
 def spaced(page: Page, before: Run, run: Run) -> bool:
     """Is there a space between two runs of a line?"""
+    if abs(run.base - before.base) > 0.9 * run.size:
+        return True  # the next line of a table's cell
     if before.end <= run.start and " " in page.text[before.end : run.start]:
         return run.left - before.right > 0.05 * run.size
     return run.left - before.right > 0.15 * max(run.size, before.size)
@@ -118,7 +154,7 @@ def _with_shifted(rows: list[Row]) -> list[Row]:
     for number, row in enumerate(rows):
         goal = None
         if all(run.end - run.start <= 6 for run in row) and len(row) <= 4:
-            near = [other for other in (rows[number - 1 : number] if number else []) + rows[number + 1 : number + 2]]
+            near = rows[max(0, number - 1) : number] + rows[number + 1 : number + 2]
             goal = next((other for other in near if all(_shifted(run, other) for run in row)), None)
         if goal is None:
             kept.append(row)
@@ -221,14 +257,20 @@ def _are_columns(
 ) -> bool:
     """Columns are drawn one after the other, or hold lines of prose that fill them; the rest are tables."""
     drawn = sorted([(order[id(run)], 0) for row in left for run in row] + [(order[id(r)], 1) for o in right for r in o])
-    switches = sum(one[1] != other[1] for one, other in zip(drawn, drawn[1:], strict=False))
+    switches = sum(one[1] != other[1] for one, other in pairwise(drawn))
     both = sum(bool(one and other) for one, other in sides)
     aligned = both >= 0.7 * min(len(left), len(right))
     if aligned and (_numeric(page, left) or _numeric(page, right)):
         return False
+    if min(len(left), len(right)) < _SURE:
+        return switches == 1 and all(len(_text(page, row)) >= 20 for row in (*left, *right))
     if switches <= 3:
         return not aligned or _worded(page, left) or _worded(page, right)
     return _prose(page, left) and _prose(page, right) and (switches >= 0.7 * both or not aligned)
+
+
+def _text(page: Page, row: Row) -> str:
+    return " ".join(page.text[run.start : run.end] for run in row)
 
 
 def _numeric(page: Page, rows: list[Row]) -> bool:
@@ -250,7 +292,8 @@ def _prose(page: Page, rows: list[Row]) -> bool:
     edge, start = max(row[-1].right for row in rows), min(row[0].left for row in rows)
     long = [sum(run.end - run.start for run in row) >= 18 for row in rows]
     full = [row[-1].right >= edge - 0.18 * (edge - start) for row in rows]
-    return len(rows) >= 4 and capitals <= 0.65 * len(rows) and sum(long) >= 0.7 * len(rows) and sum(full) >= 0.6 * len(rows)
+    most = 0.65 * len(rows)
+    return len(rows) >= 4 and capitals <= most and sum(long) >= most and sum(full) >= 0.6 * len(rows)
 
 
 def _is_marker(page: Page, first: Run, second: Run) -> bool:
@@ -261,7 +304,7 @@ def _is_marker(page: Page, first: Run, second: Run) -> bool:
 
 def _line(page: Page, row: Row, block: int) -> Line:
     cells = 1
-    for number, (before, run) in enumerate(zip(row, row[1:], strict=False)):
+    for number, (before, run) in enumerate(pairwise(row)):
         wide = run.left - before.right > _CELL * max(before.size, run.size, 6.0)
         cells += wide and not (number == 0 and _is_marker(page, before, run))
     return Line(row, cells, block)

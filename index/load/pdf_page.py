@@ -105,6 +105,8 @@ class Run:
     size: float
     bold: float = 0.0
     turned: bool = False
+    backwards: bool = False
+    """Most of it is written from right to left, but not most of the page."""
 
 
 @dataclass(slots=True)
@@ -181,22 +183,50 @@ def _taken(glyphs: Glyphs, places: NDArray[np.int64]) -> Glyphs:
 
 
 def _logical_order(glyphs: Glyphs) -> NDArray[np.int64]:
-    """The order in which Arabic is typed: lam before alef in their ligature, a vowel mark after its letter."""
-    codes, order = glyphs.codes, np.arange(len(glyphs.codes))
-    if not ((codes >= 0x600) & (codes < 0x700)).any():
+    """The order in which Arabic and Hebrew are typed: each word from right to left, lam before alef in their ligature,
+    a vowel mark after its letter."""
+    order = np.arange(len(glyphs.codes))
+    backwards = _right_to_left(glyphs.codes)
+    if not backwards.any():
         return order
-    same = (np.abs(glyphs.tight[:-1] - glyphs.tight[1:]) < 1e-3).all(axis=1)
+    middles = (glyphs.tight[:, 0] + glyphs.tight[:, 2]) / 2
+    _turn_words(glyphs.codes, backwards, middles, order)
+    codes, tight, middles = glyphs.codes[order], glyphs.tight[order], middles[order]
+    same = (np.abs(tight[:-1] - tight[1:]) < 1e-3).all(axis=1)
     swapped = np.flatnonzero(same & np.isin(codes[:-1], _ALEFS) & (codes[1:] == _LAM))
     order[swapped], order[swapped + 1] = order[swapped + 1], order[swapped]
-    middles = (glyphs.tight[:, 0] + glyphs.tight[:, 2]) / 2
     lost = list[int]()
     for mark in np.flatnonzero((codes[:-1] >= 0x64B) & (codes[:-1] < 0x660)).tolist():
-        if not glyphs.tight[mark + 1, 0] <= middles[mark] <= glyphs.tight[mark + 1, 2]:
+        if not tight[mark + 1, 0] <= middles[mark] <= tight[mark + 1, 2]:
             continue
-        order[mark], order[mark + 1] = mark + 1, mark
+        order[mark], order[mark + 1] = order[mark + 1], order[mark]
         if mark and codes[mark - 1] == 0x20:
             lost.append(mark - 1)  # it was put in for the mark to stand on
     return np.delete(order, lost)
+
+
+def _turn_words(
+    codes: NDArray[np.uint32], backwards: NDArray[np.bool_], middles: Floats, order: NDArray[np.int64]
+) -> None:
+    """Turn words around that are drawn, and given, from left to right, but not the numbers inside them."""
+    space = np.isin(codes, (*_SPACES, *_BREAKS))
+    for start, end in _stretches(~space):
+        if np.count_nonzero(backwards[start:end]) < 2:
+            continue
+        steps = np.diff(middles[start:end])[backwards[start : end - 1] & backwards[start + 1 : end]]
+        if np.count_nonzero(steps > 0.01) > np.count_nonzero(steps < -0.01):
+            order[start:end] = np.arange(end - 1, start - 1, -1)
+            forwards = (codes[order[start:end]] < 0x590) & np.array(
+                [chr(one).isalnum() for one in codes[order[start:end]]]
+            )
+            for first, last in _stretches(forwards):
+                order[start + first : start + last] = order[start + first : start + last][::-1].copy()
+
+
+def _stretches(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Where runs of true values begin and end."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
+    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 
 
 def _paired(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -277,6 +307,7 @@ def _runs(
     bases = frame.points(glyphs.origins[solid])[:, 1]
     quarters = glyphs.quarters[solid]
     lines = np.cumsum(np.isin(glyphs.codes, _BREAKS))[solid]
+    backwards = _right_to_left(glyphs.codes[solid])
     parted = _parted(rectangles, bases, quarters == main) | (np.diff(lines) > 0) | (np.diff(quarters) != 0)
     firsts = np.append(0, np.flatnonzero(parted) + 1)
     lasts = np.append(firsts[1:], len(solid)) - 1
@@ -291,7 +322,8 @@ def _runs(
         base = float(np.median(bases[first : last + 1]))
         turned = bool(quarters[first] != main)
         start, end = int(solid[first]), int(solid[last]) + 1
-        runs.append(Run(start, end, left, top, right, bottom, base, size, bold, turned))
+        other = not frame.mirrored and 2 * np.count_nonzero(backwards[first : last + 1]) > last + 1 - first
+        runs.append(Run(start, end, left, top, right, bottom, base, size, bold, turned, bool(other)))
     return runs
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 import regex
@@ -24,17 +25,25 @@ _BROKEN = regex.compile(rf"(\p{{L}}[\p{{L}}\p{{M}}-]*)[{HYPHENS}{SOFT_HYPHEN}]$"
 _CONTINUED = regex.compile(r"\p{Ll}[\p{L}\p{M}]*")
 _AND = frozenset({"and", "or", "to", "und", "oder", "bis", "et", "ou", "y", "o", "e"})
 """Words after a hyphen that stands for a word left out: "pre- and post-war"."""
+_COMPOUNDING = frozenset({"well", "self", "half"})
+"""Where nothing else tells, a hyphen after these is the word's own."""
 _NEIGHBOURS = 4
 
 
 @dataclass(slots=True)
 class Paragraph:
-    """Lines that are one line of the stored text; `row` for one of a table."""
+    """Lines that are one line of the stored text; `row` for one of a table, `item` for one of a list."""
 
     lines: list[Line]
     row: bool
+    item: bool = False
     level: int = 0
     """Of the heading that it is, 0 for none."""
+
+    @property
+    def close(self) -> bool:
+        """No blank line parts it from another such."""
+        return self.row or (self.item and not self.level)
 
 
 def paragraphs_of(page: Page, lines: Sequence[Line]) -> list[Paragraph]:
@@ -54,7 +63,7 @@ def paragraphs_of(page: Page, lines: Sequence[Line]) -> list[Paragraph]:
             found[-1].lines.append(line)
             found[-1].row |= rows[number]
         else:
-            found.append(Paragraph([line], rows[number]))
+            found.append(Paragraph([line], rows[number], bool(_ITEM.match(texts[number]))))
     return found
 
 
@@ -72,9 +81,9 @@ def _is_row(lines: Sequence[Line], number: int, text: str) -> bool:
     line = lines[number]
     if line.cells == 1:
         return bool(_LEADERS.search(text)) and text[-1:].isalnum()
-    near = [one for one in (*lines[max(0, number - 1) : number], *lines[number + 1 : number + 2])]
+    near = (*lines[max(0, number - 1) : number], *lines[number + 1 : number + 2])
     prose = [one for one in near if one.cells == 1 and one.block == line.block]
-    widest = max(run.left - before.right for before, run in zip(line.runs, line.runs[1:], strict=False))
+    widest = max(run.left - before.right for before, run in pairwise(line.runs))
     stretched = len(prose) == 2 and all(one.right - one.left >= 0.9 * (line.right - line.left) for one in prose)
     return not (stretched and widest < 3 * line.size)
 
@@ -83,7 +92,7 @@ def _pitch(lines: Sequence[Line]) -> float:
     """The usual distance of two lines of a paragraph, in type sizes."""
     steps = [
         (line.base - before.base) / before.size
-        for before, line in zip(lines, lines[1:], strict=False)
+        for before, line in pairwise(lines)
         if line.block == before.block and abs(line.size - before.size) < 0.1 * line.size and line.cells == 1
     ]
     steps = sorted(step for step in steps if 0.8 <= step <= 2.6)
@@ -98,9 +107,9 @@ def _margin(lines: Sequence[Line], rows: Sequence[bool], number: int) -> tuple[f
     near = [
         one
         for one, row in zip(lines[low:high], rows[low:high], strict=True)
-        if one.block == line.block and not row
+        if one.block == line.block and one.backwards == line.backwards and not row
     ]
-    return min((one.left for one in near), default=line.left), max((one.right for one in near), default=line.right)
+    return min(one.left for one in (line, *near)), max(one.right for one in (line, *near))
 
 
 def _continues(
@@ -110,7 +119,14 @@ def _continues(
     last = above[-1]
     begins_low, ended = bool(_CONTINUED.match(text)), bool(_ENDED.search(before))
     broken = bool(_BROKEN.search(before)) and begins_low
-    if _ITEM.match(text) or abs(line.size - last.size) > max(0.6, 0.08 * last.size) or line.block < 0:
+    if (
+        _ITEM.match(text)
+        or abs(line.size - last.size) > max(0.6, 0.08 * last.size)
+        or line.block < 0
+        or line.backwards != last.backwards
+    ):
+        return False
+    if len(above) == 1 and not begins_low and _stands_alone(before):
         return False
     if line.block != last.block:
         return broken or (begins_low and not ended and not _ITEM.match(before))
@@ -127,6 +143,11 @@ def _continues(
     if not _aligned(above, line, before, ended and not begins_low):
         return False
     return full or (begins_low and not ended)
+
+
+def _stands_alone(text: str) -> bool:
+    """Too short for a line that was full, or a label."""
+    return not _CJK.search(text[-1:]) and (len(text) < 16 or (text.endswith(":") and len(text) < 40))
 
 
 def _aligned(above: Sequence[Line], line: Line, before: str, sentence: bool) -> bool:
@@ -200,7 +221,7 @@ class Hyphens:
             return False, True
         if len(first) == 1 or "-" in first or "://" in before.rpartition(" ")[2]:
             return False, False
-        votes = self._votes(first, second) or self._habit
+        votes = self._votes(first, second) or (-1 if first.casefold() in _COMPOUNDING else self._habit)
         return (votes > 0 if votes else not self._both_known(first, second)), False
 
     def _both_known(self, first: str, second: str) -> bool:

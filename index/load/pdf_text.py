@@ -32,7 +32,7 @@ class Composed:
 
 
 def compose(pages: Sequence[Page], bookmarks: Sequence[Bookmark] = ()) -> Composed:
-    """Every page's paragraphs, a line each, in reading order."""
+    """Every page's paragraphs, a line each, in reading order; a blank line parts all but list items and table rows."""
     done = Composed(left_out=without_running(pages) + sum(page.outside for page in pages))
     lines = [lines_of(page) for page in pages]
     hyphens = Hyphens(words(page, line) for page, on in zip(pages, lines, strict=True) for line in on)
@@ -45,13 +45,21 @@ def compose(pages: Sequence[Page], bookmarks: Sequence[Bookmark] = ()) -> Compos
         done.pages.append(length)
         writer = _Words(page, hyphens)
         boxes = [np.zeros((0, 4), np.int32)]
-        for paragraph in on:
+        for place, paragraph in enumerate(on):
+            if place and not (paragraph.close and on[place - 1].close):
+                parts.append("\n")
+                boxes.append(_NOWHERE)
+                length += 1
             text = writer.of(paragraph)
             if paragraph.level:
                 done.headings.append(Heading(length, length + len(text), paragraph.level))
             parts.append(text + "\n")
             boxes += [*writer.boxes, _NOWHERE]
             length += len(text) + 1
+        if on and page is not pages[-1]:
+            parts.append("\n")
+            boxes.append(_NOWHERE)
+            length += 1
         done.layout.append(PageLayout(page.width, page.height, pack(np.concatenate(boxes))))
         done.tables += tables_in(on)
     done.text = "".join(parts)

@@ -14,6 +14,7 @@ from PIL import Image, ImageChops, ImageDraw
 
 from index.boxes import SCALE
 from index.errors import DocumentError
+from index.load.pdf_repair import with_trailer
 
 Box = tuple[int, int, int, int]
 
@@ -28,11 +29,7 @@ def opened(data: bytes, name: str, password: str | None) -> Iterator[pdfium.PdfD
     try:
         document = pdfium.PdfDocument(data)
     except pdfium.PdfiumError as error:
-        if not _needs_password(error):
-            raise DocumentError(
-                f"{name} is damaged: {error}", "Open it in a PDF viewer and print it to a new PDF."
-            ) from error
-        document = _unlocked(data, name, password)
+        document = _unlocked(data, name, password) if _needs_password(error) else _mended(data, name)
     try:
         yield document
     finally:
@@ -49,8 +46,18 @@ def _unlocked(data: bytes, name: str, password: str | None) -> pdfium.PdfDocumen
         raise DocumentError(f"the password given for {name} is wrong", hint) from error
 
 
+def _mended(data: bytes, name: str) -> pdfium.PdfDocument:
+    whole = with_trailer(data)
+    try:
+        return pdfium.PdfDocument(data if whole is None else whole)
+    except pdfium.PdfiumError as error:
+        raise DocumentError(
+            f"{name} is damaged: {error}", "Open it in a PDF viewer and print it to a new PDF."
+        ) from error
+
+
 def _needs_password(error: pdfium.PdfiumError) -> bool:
-    return getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD
+    return bool(getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD)
 
 
 def page(data: bytes, number: int, boxes: Sequence[Box], width: int, password: str | None = None) -> bytes:

@@ -1,0 +1,118 @@
+"""Tables of web pages: cells in their columns, headers known by their marks or their looks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from index.load import grid
+from index.load.draft import Draft
+
+_MOST_SPANNED = 200
+_BLOCKS = {
+    "p",
+    "div",
+    "ul",
+    "ol",
+    "table",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "section",
+    "article",
+    "blockquote",
+    "pre",
+}
+_PARTING = _BLOCKS | {"br", "li", "tr", "td", "th", "dt", "dd"}
+_LONG_CELL = 600
+"""Characters of a cell beyond which a table is a layout rather than data."""
+
+
+def is_layout(table: Any) -> bool:
+    """Whether a table only arranges blocks on the page: its cells are read as the blocks that they hold."""
+    if (table.get("role") or "").lower() in ("presentation", "none"):
+        return True
+    if table.find(".//th") is not None or table.find("./caption") is not None:
+        return False
+    rows = list(_rows(table))
+    width = max((len(row) for row in rows), default=0)
+    nested = table.find(".//table") is not None
+    return width < 2 or nested or any(len(cell_text(cell, set())) > _LONG_CELL for row in rows for cell in row)
+
+
+def put(draft: Draft, table: Any, skipped: set[Any], name: str) -> None:
+    """Row by row; a cell that spans rows or columns belongs to each of them. Elements in `skipped` are left out."""
+    caption = table.find("./caption")
+    if caption is not None:
+        draft.paragraph(cell_text(caption, skipped))
+    spanning: dict[int, tuple[int, str]] = {}  # column -> rows that are left, text
+    rows: list[grid.Row] = []
+    marked = 0
+    for row in _rows(table):
+        cells, column = list[grid.Cell](), 0
+        for cell in row:
+            column = _over(spanning, cells, column)
+            words = "" if cell in skipped else cell_text(cell, skipped)
+            across, down = _span(cell, "colspan"), _span(cell, "rowspan")
+            cells.append(grid.Cell(column, words, across))
+            if down > 1:
+                spanning[column] = (down - 1, words)
+            column += across
+        _over(spanning, cells, column, to_the_end=True)
+        if marked == len(rows) and row and all(cell.tag == "th" for cell in row) and len(cells) > 1:
+            marked += 1
+        rows.append(cells)
+    grid.put(draft, rows, name, header=min(marked, 3) if marked and marked < len(rows) else None)
+
+
+def _over(spanning: dict[int, tuple[int, str]], cells: list[grid.Cell], column: int, to_the_end: bool = False) -> int:
+    """Put in the cells that come down from rows above; the column where the next one of this row stands."""
+    while column in spanning or (to_the_end and any(other >= column for other in spanning)):
+        if column in spanning:
+            left, words = spanning.pop(column)
+            cells.append(grid.Cell(column, words))
+            if left > 1:
+                spanning[column] = (left - 1, words)
+                if to_the_end:
+                    column += 1
+                    continue
+        column += 1
+    return column
+
+
+def _span(cell: Any, name: str) -> int:
+    found = re.match(r"\s*(\d{1,4})", cell.get(name) or "")
+    return min(max(1, int(found[1])), _MOST_SPANNED) if found else 1
+
+
+def _rows(table: Any) -> Iterator[list[Any]]:
+    """The rows of this table, not of tables inside."""
+    for part in table:
+        if part.tag == "tr":
+            yield [cell for cell in part if cell.tag in ("td", "th")]
+        elif part.tag in ("thead", "tbody", "tfoot"):
+            for row in part:
+                if row.tag == "tr":
+                    yield [cell for cell in row if cell.tag in ("td", "th")]
+
+
+def cell_text(element: Any, skipped: set[Any]) -> str:
+    """The words of an element in one line, a space where blocks meet."""
+    from lxml import etree
+
+    words, walker = list[str](), etree.iterwalk(element, events=("start", "end", "comment", "pi"))
+    for event, node in walker:
+        if event in ("comment", "pi"):
+            words.append(node.tail or "")
+        elif event == "start":
+            if node in skipped or node.tag in ("script", "style", "template"):
+                walker.skip_subtree()
+            else:
+                words += [" " if node.tag in _PARTING else "", node.text or ""]
+        elif node is not element:
+            words += [" " if node.tag in _PARTING else "", node.tail or ""]
+    return " ".join("".join(words).split())

@@ -1,0 +1,174 @@
+"""Mail: who wrote to whom, the words, and what is attached."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from email import message_from_bytes, policy
+from email.header import decode_header, make_header
+from email.message import EmailMessage, Message
+from email.utils import parsedate_to_datetime
+
+from index.errors import DocumentError
+from index.load import html
+from index.load.draft import Draft, Options
+from index.types import Document
+
+MAX_DEPTH = 3
+MAX_ATTACHMENTS = 50
+_FIELD = re.compile(rb"([!-9;-~]{1,60}):[ \t]?")
+_TELLING = {
+    b"from", b"to", b"subject", b"date", b"message-id", b"received", b"mime-version", b"return-path", b"delivered-to",
+    b"cc", b"reply-to", b"content-type", b"x-mailer",
+}  # fmt: skip
+_SHOWN = ("From", "To", "Cc", "Date")
+_WRAPPED = 60
+"""A line at least this long was broken because it was full, when the next one goes on."""
+_BREAK = re.compile(r"[-*•>]\s|\d{1,3}[.)]\s|--\s*$|\s")
+
+
+def looks_like(data: bytes) -> bool:
+    """Whether bytes begin with the header of a mail."""
+    found = set()
+    for number, line in enumerate(data[:16_384].splitlines()):
+        if number == 0 and line.startswith(b"From "):  # as mailboxes begin a mail
+            continue
+        if not line.strip():
+            break
+        field = _FIELD.match(line)
+        if field:
+            found.add(field[1].lower())
+        elif line[:1] not in (b" ", b"\t") or number == 0:
+            return False
+    return len(found & _TELLING) >= 2 and bool(found & {b"from", b"to", b"subject", b"received", b"message-id"})
+
+
+def read(data: bytes, name: str, source: str, options: Options) -> Document:
+    """Raises DocumentError when there is nothing to read."""
+    draft = Draft()
+    message = message_from_bytes(data, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    draft.title = _header(message, "Subject")
+    _facts(message, draft)
+    text = message.get_body(("plain",)) or message.get_body(("html",))
+    body = text if isinstance(text, EmailMessage) else None
+    if body is not None:
+        _body(draft, body, name)
+    _attachments(draft, message, body, options)
+    return draft.done(name=name, source=source, media_type="message/rfc822")
+
+
+def _header(message: EmailMessage, name: str) -> str:
+    """A field's words, decoded; as they stand where they cannot be."""
+    try:
+        value = message.get(name)
+        return " ".join(str(value).split()) if value is not None else ""
+    except Exception:  # noqa: BLE001  the parser of headers fails in many ways on what is malformed
+        raw = next((value for key, value in message.raw_items() if key.lower() == name.lower()), "")
+        try:
+            return " ".join(str(make_header(decode_header(raw))).split())
+        except Exception:  # noqa: BLE001
+            return " ".join(str(raw).split())
+
+
+def _facts(message: EmailMessage, draft: Draft) -> None:
+    lines = [(name, _header(message, name)) for name in _SHOWN]
+    draft.paragraph("\n".join(f"{name}: {words}" for name, words in lines if words))
+    for name, words in (*lines, ("Message-ID", _header(message, "Message-ID"))):
+        if words:
+            draft.metadata["author" if name == "From" else name.lower().replace("-", "_")] = words[:1000]
+    try:
+        draft.dated = parsedate_to_datetime(_header(message, "Date")).date().isoformat()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        draft.dated = ""
+
+
+def _body(draft: Draft, part: EmailMessage, name: str) -> None:
+    if part.get_content_type() == "text/html":
+        html.into(draft, html.parsed(_decoded(draft, part), name), name, levels=1, whole=True)
+        return
+    text = _decoded(draft, part)
+    if str(part.get_param("format", "")).lower() == "flowed":
+        text = re.sub(r"(?<!^--)(?<=\S) \n(?=[^\s>])", " ", text, flags=re.MULTILINE)
+    for paragraph in _paragraphs(text):
+        draft.paragraph(paragraph)
+
+
+def _decoded(draft: Draft, part: EmailMessage) -> str:
+    data = part.get_payload(decode=True)
+    if not isinstance(data, bytes):
+        return str(part.get_payload())
+    charset = part.get_content_charset() or "utf-8"
+    try:
+        text = data.decode(charset)
+    except (LookupError, UnicodeDecodeError):
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            text = data.decode("cp1252", "replace")
+            draft.warnings.append(f"its text does not fit its encoding ({charset[:40]}); read as Windows-1252")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """Paragraphs, each wrapped line joined to the one before; lists, quotations and addresses keep their lines."""
+    for block in re.split(r"\n[ \t]*\n", text):
+        lines = list[str]()
+        before = ""
+        for line in block.split("\n"):
+            full = len(before) + 1 + len(line.split(" ", 1)[0]) > _WRAPPED
+            if lines and line.strip() and full and not _BREAK.match(line) and not before.startswith(">"):
+                lines[-1] += f" {line.strip()}"
+            else:
+                lines.append(line.rstrip())
+            before = line
+        yield "\n".join(lines)
+
+
+def _attachments(draft: Draft, message: EmailMessage, body: EmailMessage | None, options: Options) -> None:
+    from index.load import read_attachment
+
+    parts = list(_leaves(message))
+    count = 0
+    for part in parts:
+        file_name = part.get_filename() or ""
+        attached = part.get_content_disposition() == "attachment" or file_name
+        kind = part.get_content_type()
+        if part is body or not (attached or kind == "message/rfc822"):
+            continue
+        if part.get_content_disposition() == "inline" and part.get_content_maintype() == "image":
+            continue
+        shown = " ".join(
+            (file_name or f"{kind.partition('/')[2]}.{'eml' if kind == 'message/rfc822' else 'bin'}").split()
+        )
+        count += 1
+        if count > MAX_ATTACHMENTS or options.depth >= MAX_DEPTH:
+            draft.warnings.append(f"attachment {shown[:100]} was not read: there are too many, or it lies too deep")
+            break
+        try:
+            document = read_attachment(_content(part), shown, replace(options, depth=options.depth + 1))
+        except DocumentError as error:
+            draft.warnings.append(f"attachment {shown[:100]} was not read: {error.message[:200]}")
+            continue
+        draft.heading(f"Attachment: {shown}", 1)
+        draft.document(document)
+
+
+def _leaves(message: EmailMessage) -> Iterator[EmailMessage]:
+    """The parts that hold something; a mail inside is one of them, and is not looked into."""
+    waiting = [message]
+    while waiting:
+        part = waiting.pop(0)
+        if part.get_content_maintype() == "multipart":
+            waiting = [one for one in part.iter_parts() if isinstance(one, EmailMessage)] + waiting
+        else:
+            yield part
+
+
+def _content(part: EmailMessage) -> bytes:
+    if part.get_content_type() == "message/rfc822":
+        inner = part.get_payload()
+        return inner[0].as_bytes() if isinstance(inner, list) and isinstance(inner[0], Message) else b""
+    data = part.get_payload(decode=True)
+    return data if isinstance(data, bytes) else b""

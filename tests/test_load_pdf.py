@@ -1,0 +1,557 @@
+"""PDF: what a person reads on its pages, and the place of every character."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pypdfium2 as pdfium
+import pytest
+from PIL import Image
+
+from index.boxes import unpack
+from index.errors import DocumentError
+from index.load import ocr, pdf, render
+from index.load.draft import AS_THEY_ARE, Options
+from index.types import Document
+
+ROOT = Path(__file__).resolve().parent.parent
+DATASETS = Path(os.environ.get("QA_DATASETS", ROOT.parent / "shared" / "data"))
+PASSWORDS = {"pdf_encrypted_needs_password.pdf": "openpassword"}
+FILES = {
+    "pdf_4pages.pdf": (4, 14633),
+    "pdf_encrypted_empty_password_aes256.pdf": (1, 39),
+    "pdf_encrypted_needs_password.pdf": (1, 603),
+    "pdf_image_and_text.pdf": (1, 617),
+    "pdf_missing_info.pdf": (1, 90),
+    "pdf_multi_page.pdf": (5, 9508),
+    "pdf_multicolumn.pdf": (3, 7204),
+    "pdf_multilang.pdf": (1, 139),
+    "pdf_outline.pdf": (4, 7814),
+    "pdf_paper_table_page.pdf": (1, 2371),
+    "pdf_right_to_left.pdf": (1, 1423),
+    "pdf_scanned_with_ocr_layer.pdf": (6, 12498),
+    "pdf_tiny_broken_bytes.pdf": (1, 41),
+    "pdf_with_attachment.pdf": (1, 601),
+}
+"""Pages, and characters that pdfium counts."""
+needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")
+
+
+class Writer:
+    """Writes small PDFs: `text` puts words at a place in points from the bottom left, `page` ends a page."""
+
+    def __init__(self, width: int = 400, height: int = 600) -> None:
+        self.size = f"0 0 {width} {height}"
+        self._pages = list[tuple[str, str]]()
+        self._drawn = list[str]()
+
+    def text(self, x: float, y: float, words: str, size: float = 10, bold: bool = False, turn: str = "1 0 0 1") -> None:
+        """`words` are in WinAnsi; \\x80 and \\x81 are set as the ligatures fi and ffl."""
+        escaped = words.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
+        self._drawn.append(f"BT /F{2 if bold else 1} {size} Tf {turn} {x} {y} Tm ({escaped}) Tj ET")
+
+    def lines(self, x: float, y: float, lines: Sequence[str], size: float = 10, pitch: float = 12) -> float:
+        for line in lines:
+            self.text(x, y, line, size)
+            y -= pitch
+        return y
+
+    def draw(self, operators: str) -> None:
+        self._drawn.append(operators)
+
+    def page(self, extra: str = "") -> None:
+        self._pages.append(("\n".join(self._drawn), extra))
+        self._drawn = []
+
+    def bytes(self, information: str = "") -> bytes:
+        if self._drawn:
+            self.page()
+        kids = " ".join(f"{7 + 2 * n} 0 R" for n in range(len(self._pages)))
+        unicode = "1 beginbfrange <20> <7e> <0020> endbfrange 2 beginbfchar <80> <fb01> <81> <fb04> endbfchar"
+        cmap = f"begincmap 1 begincodespacerange <00> <ff> endcodespacerange {unicode} endcmap"
+        font = "<< /Type /Font /Subtype /Type1 /BaseFont /{} /Encoding /WinAnsiEncoding {} >>"
+        objects = [
+            "<< /Type /Catalog /Pages 2 0 R >>",
+            f"<< /Type /Pages /Kids [{kids}] /Count {len(self._pages)} >>",
+            font.format("Helvetica", "/ToUnicode 5 0 R"),
+            font.format("Helvetica-Bold", ""),
+            f"<< /Length {len(cmap)} >>\nstream\n{cmap}\nendstream",
+            f"<< {information} >>",
+        ]
+        for number, (content, extra) in enumerate(self._pages):
+            objects.append(
+                f"<< /Type /Page /Parent 2 0 R /MediaBox [{self.size}] /Contents {8 + 2 * number} 0 R {extra}"
+                " /Resources << /Font << /F1 3 0 R /F2 4 0 R >> >> >>"
+            )
+            objects.append(f"<< /Length {len(content)} >>\nstream\n{content}\nendstream")
+        output, places = b"%PDF-1.7\n", []
+        for number, body in enumerate(objects, 1):
+            places.append(len(output))
+            output += f"{number} 0 obj\n{body}\nendobj\n".encode("latin-1")
+        table = "".join(f"{place:010} 00000 n \n" for place in places)
+        size = f"/Size {len(objects) + 1} /Root 1 0 R /Info 6 0 R"
+        tail = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}trailer\n<< {size} >>\n"
+        return output + tail.encode() + f"startxref\n{len(output)}\n%%EOF".encode()
+
+
+def read(data: bytes, options: Options = AS_THEY_ARE) -> Document:
+    return pdf.read(data, "sample", "/documents/sample.pdf", options)
+
+
+def file(name: str) -> bytes:
+    path = DATASETS / name
+    if not path.exists():
+        pytest.skip(f"there is no {path}; QA_DATASETS names the folder of the data sets")
+    return path.read_bytes()
+
+
+def lines(document: Document) -> list[str]:
+    return [line for line in document.text.splitlines() if line]
+
+
+def headings(document: Document) -> list[tuple[int, str]]:
+    return [(one.level, document.text[one.start : one.end]) for one in document.headings]
+
+
+def solid(text: str) -> int:
+    return sum(not letter.isspace() for letter in text)
+
+
+def ends(document: Document) -> list[int]:
+    return [*document.pages[1:], len(document.text)]
+
+
+def boxes(document: Document, page: int = 0) -> list[tuple[int, int, int, int]]:
+    return [(a, b, c, d) for a, b, c, d in unpack(document.layout[page].boxes).tolist()]
+
+
+def agree_with_pdfium(document: Document, data: bytes, password: str | None = None) -> tuple[int, int]:
+    """Ask pdfium which character stands in the middle of each box. Gives how many agree, and how many were asked."""
+    agreed = asked = 0
+    source = pdfium.PdfDocument(data, password=password)
+    try:
+        for number, (start, end) in enumerate(zip(document.pages, ends(document), strict=True)):
+            places = boxes(document, number)
+            assert len(places) == end - start
+            if number + 1 in document.reading.pages_by_ocr:
+                continue
+            one = source[number]
+            text = one.get_textpage()
+            for letter, box in zip(document.text[start:end], places, strict=True):
+                if any(box) and not letter.isspace():
+                    asked += 1
+                    agreed += _found(one, text, box, letter)
+            text.close()
+            one.close()
+    finally:
+        source.close()
+    return agreed, asked
+
+
+def _found(one: pdfium.PdfPage, text: pdfium.PdfTextPage, box: Sequence[int], letter: str) -> bool:
+    left, bottom, right, top = one.get_bbox()
+    x, y = (box[0] + box[2]) / 20, (box[1] + box[3]) / 20
+    middle = {
+        0: (left + x, top - y),
+        90: (left + y, bottom + x),
+        180: (right - x, bottom + y),
+        270: (right - y, top - x),
+    }[one.get_rotation()]
+    near = text.get_text_bounded(middle[0] - 0.1, middle[1] - 0.1, middle[0] + 0.1, middle[1] + 0.1)
+    near = near.replace("\ufb01", "fi").replace("\ufb04", "ffl").replace("\ufffe", "-").replace("\x02", "-")
+    return letter in near
+
+
+# What a person reads
+
+
+def test_lines_of_a_paragraph_become_one_line_and_paragraphs_stay_apart() -> None:
+    page = Writer()
+    y = page.lines(
+        50, 550, ["The quick brown fox jumps over the lazy dog and", "then it rests for a while under a tree."]
+    )
+    page.lines(50, y - 8, ["A second paragraph has nothing to do with the", "first, and ends here."])
+    assert lines(read(page.bytes())) == [
+        "The quick brown fox jumps over the lazy dog and then it rests for a while under a tree.",
+        "A second paragraph has nothing to do with the first, and ends here.",
+    ]
+
+
+def test_an_indented_line_begins_a_paragraph() -> None:
+    page = Writer()
+    page.lines(
+        50,
+        550,
+        ["Every morning the old man walks to the harbour to", "look at the boats that have come in over the night."],
+    )
+    page.text(64, 526, "Nobody knows what he is looking for among the")
+    page.text(50, 514, "ropes and nets.")
+    assert len(lines(read(page.bytes()))) == 2
+
+
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_columns_are_read_one_after_the_other(interleaved: bool) -> None:
+    columns = [
+        [f"the {side} column has line {word} that reaches" for word in ("one", "two", "three", "four", "five", "six")]
+        for side in ("left", "right")
+    ]
+    page = Writer(500)
+    order = [(line, side) for line in range(6) for side in (0, 1)]
+    for line, side in order if interleaved else sorted(order, key=lambda one: one[1]):
+        page.text(40 + 220 * side, 550 - 12 * line, columns[side][line])
+    text = read(page.bytes()).text
+    assert text.index("left column has line six") < text.index("right column has line one")
+
+
+def test_a_title_over_columns_comes_first_and_a_footnote_below_them_last() -> None:
+    page = Writer(500)
+    page.text(60, 570, "A title that goes over both of the columns of the page", 16)
+    for side in (0, 1):
+        page.lines(40 + 220 * side, 540, [f"words of column {side + 1} go on and on here" for _ in range(8)])
+    page.text(40, 400, "At the very bottom a line goes across the whole page below both of the two columns.")
+    found = lines(read(page.bytes()))
+    assert found[0].startswith("A title")
+    assert found[-1].startswith("At the very bottom")
+
+
+def test_table_rows_stay_lines_of_their_own() -> None:
+    page = Writer()
+    for number, row in enumerate([("Product", "2021", "2022"), ("Apples", "10", "12"), ("Pears", "7", "9")]):
+        for column, cell in enumerate(row):
+            page.text(50 + 120 * column, 550 - 14 * number, cell)
+    document = read(page.bytes())
+    assert document.text.splitlines() == ["Product 2021 2022", "Apples 10 12", "Pears 7 9"]
+    assert document.reading.tables == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("This line ends with a word that is hyphen-", "ated as it should be.", "is hyphenated as"),
+        ("This line is about something of the years 2010-", "2012, when it was.", "years 2010-2012, when"),
+        ("This line is about the language of the Anglo-", "Saxon people.", "the Anglo-Saxon people"),
+        ("This line is about a time that was both pre-", "and post-war.", "both pre- and post-war"),
+        ("A well-known man. This line is about a well-", "known man.", "a well-known man"),
+    ],
+)
+def test_words_broken_over_lines_are_joined(first: str, second: str, expected: str) -> None:
+    page = Writer()
+    page.lines(50, 550, [first, second])
+    assert expected in read(page.bytes()).text
+
+
+def test_ligatures_are_letters_that_share_a_box() -> None:
+    page = Writer()
+    page.text(50, 550, "The \x80rst ba\x81e")
+    document = read(page.bytes())
+    assert document.text == "The first baffle\n"
+    assert boxes(document)[4] == boxes(document)[5] != boxes(document)[6]
+
+
+def test_list_items_begin_their_own_lines() -> None:
+    page = Writer()
+    page.lines(50, 550, ["1. Fill the kettle with water from the tap and", "switch it on.", "2. Wait until it boils."])
+    assert lines(read(page.bytes()))[1] == "2. Wait until it boils."
+
+
+def test_superscripts_stay_in_their_line() -> None:
+    page = Writer()
+    page.text(50, 550, "Energy is mc")
+    page.text(108, 554, "2", 6)
+    page.text(114, 550, "as we know, and it has always been so.")
+    assert read(page.bytes()).text == "Energy is mc2 as we know, and it has always been so.\n"
+
+
+# Running lines, headings, facts
+
+
+def book(pages: int = 6) -> Writer:
+    page = Writer()
+    for number in range(1, pages + 1):
+        page.text(50 if number % 2 else 250, 580, "The Running Title" if number % 2 else "A Chapter of the Book", 8)
+        page.text(50, 540, f"Heading of page {'abcdefghij'[number]}", 14, bold=True)
+        page.lines(
+            50, 516, ["The body of the page tells one thing or another", f"that is told on no page but {number}."]
+        )
+        page.text(190, 20, f"- {number} -", 8)
+        page.page()
+    return page
+
+
+def test_running_headers_and_page_numbers_are_left_out_and_counted() -> None:
+    document = read(book().bytes())
+    assert "Running" not in document.text
+    assert "- 3 -" not in document.text
+    assert document.text.count("The body of the page") == 6
+    left = document.metadata["left_out_characters"]
+    assert left == 3 * solid("The Running Title") + 3 * solid("A Chapter of the Book") + 6 * 3
+
+
+def test_lines_that_recur_on_two_pages_only_are_kept() -> None:
+    assert read(book(2).bytes()).text.count("The Running Title") == 1
+
+
+def test_larger_type_makes_headings() -> None:
+    document = read(book(3).bytes())
+    assert [words for _, words in headings(document)] == [f"Heading of page {letter}" for letter in "bcd"]
+
+
+def test_pages_begin_where_their_text_begins() -> None:
+    page = book(6)
+    page.draw("0 0 10 10 re f")
+    page.page()
+    page.text(50, 550, "The last page has some words again.")
+    document = read(page.bytes(), Options(ocr=False))
+    assert [document.text[start : start + 7] for start in document.pages] == ["Heading"] * 6 + ["The las"] * 2
+    assert document.reading.pages_without_text == (7,)
+
+
+def test_facts_come_from_the_information_dictionary() -> None:
+    page = Writer()
+    page.text(50, 550, "Some words.")
+    dates = "/CreationDate (D:20200229101112+01'00') /ModDate (D:20210230)"
+    given = f"/Title (On the Nature of Things) /Author (Lucretius) {dates}"
+    document = read(page.bytes(given))
+    assert document.title == "On the Nature of Things"
+    assert document.dated == "2020-02-29"
+    assert document.metadata == {"author": "Lucretius", "created": "2020-02-29T10:11:12+01:00", "page_count": 1}
+
+
+@pytest.mark.parametrize(
+    "title", ["Microsoft Word - draft3.doc", "untitled", "0000320193-22-000070", "report.pdf", "Ã¤Ã¶Ã¼ ã‡¹"]
+)
+def test_a_title_that_no_person_gave_is_not_taken(title: str) -> None:
+    page = Writer()
+    page.text(50, 550, "Some words.")
+    assert read(page.bytes(f"/Title ({title})".encode().decode("latin-1"))).title == "sample"
+
+
+# Places
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+@pytest.mark.parametrize("crop", ["", "/CropBox [30 100 380 590]"])
+def test_boxes_fit_pages_that_are_turned_or_cropped(rotation: int, crop: str) -> None:
+    page = Writer()
+    page.text(50, 550, "Words at the top of the \x80rst page")
+    page.text(50, 150, "and at its bottom.")
+    page.text(5, 50, "X") if crop else None
+    page.page(f"/Rotate {rotation} {crop}")
+    data = page.bytes()
+    document = read(data)
+    agreed, asked = agree_with_pdfium(document, data)
+    assert asked > 30
+    assert agreed == asked
+    width, height = (350, 490) if crop else (400, 600)
+    layout = document.layout[0]
+    assert (layout.width, layout.height) == ((height, width) if rotation % 180 else (width, height))
+    assert "X" not in document.text
+
+
+def test_text_that_is_turned_on_the_page_is_read_in_order() -> None:
+    page = Writer()
+    page.text(100, 50, "A line that goes up the page and is followed by", turn="0 1 -1 0")
+    page.text(112, 50, "another one to the right of it.", turn="0 1 -1 0")
+    text = read(page.bytes()).text
+    assert text == "A line that goes up the page and is followed by another one to the right of it.\n"
+
+
+def test_a_marked_page_is_as_wide_as_asked_and_yellow_where_the_boxes_are() -> None:
+    page = Writer()
+    page.text(50, 550, "Marked words and others")
+    data = page.bytes()
+    document = read(data)
+    image = Image.open(io.BytesIO(render.page(data, 1, boxes(document)[:12], 800)))
+    assert image.size == (800, 1200)
+    pixels = np.array(image.convert("RGB")).astype(int)
+    yellow = (pixels[:, :, 0] > 240) & (pixels[:, :, 2] < 150)
+    rows, columns = np.nonzero(yellow)
+    assert abs(rows.mean() / 2 - 46) < 4
+    assert 90 < columns.min() < 102
+    assert columns.max() < 2 * 125
+
+
+def test_a_page_that_is_not_there_cannot_be_drawn() -> None:
+    page = Writer()
+    page.text(50, 550, "Words")
+    with pytest.raises(IndexError):
+        render.page(page.bytes(), 2, [], 100)
+
+
+# Files that are damaged, closed or empty
+
+
+def test_a_password_is_needed_and_has_to_be_right() -> None:
+    data = file("files/pdf_encrypted_needs_password.pdf")
+    with pytest.raises(DocumentError, match="needs a password"):
+        read(data)
+    with pytest.raises(DocumentError, match="is wrong"):
+        read(data, Options(password="no"))
+    assert read(data, Options(password="openpassword")).pages == (0,)
+
+
+def test_a_password_does_no_harm_where_none_is_needed() -> None:
+    page = Writer()
+    page.text(50, 550, "Words")
+    assert read(page.bytes(), Options(password="any")).text == "Words\n"
+
+
+def test_truncated_files_are_read_as_far_as_they_go_or_refused() -> None:
+    data = book(4).bytes()
+    seen = set[bool]()
+    for length in range(0, len(data), 61):
+        try:
+            seen.add(bool(read(data[:length], Options(ocr=False)).text))
+        except DocumentError:
+            seen.add(False)
+    assert seen == {True, False}
+
+
+def test_mutated_files_raise_nothing_but_document_errors() -> None:
+    data = book(2).bytes()
+    chance = np.random.default_rng(4)
+    for _ in range(60):
+        broken = bytearray(data)
+        for place in chance.integers(0, len(data), 12):
+            broken[place] = int(chance.integers(0, 256))
+        try:
+            read(bytes(broken), Options(ocr=False))
+        except DocumentError:
+            continue
+
+
+def test_more_pages_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf, "MAX_PAGES", 2)
+    with pytest.raises(DocumentError, match="3 pages"):
+        read(book(3).bytes())
+
+
+def test_more_characters_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf, "MAX_CHARACTERS", 100)
+    with pytest.raises(DocumentError, match="characters"):
+        read(book(3).bytes())
+
+
+def test_blank_pages_hold_no_text() -> None:
+    page = Writer()
+    page.page()
+    with pytest.raises(DocumentError, match="no text"):
+        read(page.bytes())
+
+
+def test_attachments_are_named() -> None:
+    warnings = read(file("files/pdf_with_attachment.pdf")).reading.warnings
+    assert warnings == ("files attached to it are not read: image.png",)
+
+
+# OCR
+
+
+@needs_tesseract
+def test_a_scan_is_read_by_ocr_with_the_place_of_every_character() -> None:
+    done = list[tuple[int, int]]()
+    options = Options(page_read=lambda page, pages: done.append((page, pages)))
+    document = read(file("files/pdf_scan_no_text.pdf"), options)
+    assert document.text.strip() == (
+        "Docling bundles PDF document conversion to JSON and Markdown in an easy self contained package"
+    )
+    assert document.reading.pages_by_ocr == (1,)
+    assert done == [(1, 1)]
+    places = boxes(document)
+    assert all(any(box) == (not letter.isspace()) for letter, box in zip(document.text, places, strict=True))
+    assert all(0 <= box[0] < box[2] <= 5960 for box in places if any(box))
+
+
+@needs_tesseract
+def test_a_language_that_is_missing_is_named() -> None:
+    with pytest.raises(DocumentError, match="xyz") as caught:
+        read(file("files/pdf_scan_no_text.pdf"), Options(languages="eng+xyz"))
+    assert "tesseract-ocr-xyz" in caught.value.hint
+
+
+def test_a_scan_without_tesseract_tells_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocr, "installed", lambda: False)
+    with pytest.raises(DocumentError, match="scanned pages only") as caught:
+        read(file("files/pdf_scan_no_text.pdf"))
+    assert "apt-get install tesseract-ocr" in caught.value.hint
+
+
+def test_scans_among_pages_of_text_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocr, "installed", lambda: False)
+    page = book(1)
+    for _ in range(2):
+        page.draw("10 10 100 100 re f")
+        page.page()
+    document = read(page.bytes())
+    assert document.reading.pages_without_text == (2, 3)
+    assert document.reading.warnings == ("pages 2-3 are scans; install tesseract-ocr to have them read",)
+
+
+# Real files
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_real_files_have_their_pages_and_characters(name: str) -> None:
+    data = file(f"files/{name}")
+    pages, characters = FILES[name]
+    document = read(data, Options(password=PASSWORDS.get(name)))
+    assert len(document.pages) == len(document.layout) == document.metadata["page_count"] == pages
+    left_out = document.metadata.get("left_out_characters", 0)
+    assert isinstance(left_out, int)
+    raw = pdfium_text(data, PASSWORDS.get(name))
+    assert solid(document.text) + left_out == pytest.approx(solid(raw), rel=0.02)
+    # Ends of lines and pages count two for pdfium.
+    assert len(document.text) + left_out == pytest.approx(characters, rel=0.02, abs=12)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_text_under_each_box_is_the_character(name: str) -> None:
+    data = file(f"files/{name}")
+    password = PASSWORDS.get(name)
+    agreed, asked = agree_with_pdfium(read(data, Options(password=password)), data, password)
+    assert asked > 30
+    assert agreed >= 0.999 * asked
+
+
+def pdfium_text(data: bytes, password: str | None = None) -> str:
+    source = pdfium.PdfDocument(data, password=password)
+    parts = []
+    for number in range(len(source)):
+        one = source[number]
+        text = one.get_textpage()
+        parts.append(text.get_text_range())
+        text.close()
+        one.close()
+    source.close()
+    return "".join(parts)
+
+
+def test_arabic_is_in_logical_order() -> None:
+    document = read(file("files/pdf_right_to_left.pdf"))
+    assert "تحسين الإنتاجية وحل المشكلات من خلال البرمجة بلغة" in document.text
+    assert "أيضًا" in document.text
+
+
+def test_a_filing_has_its_items_for_headings_and_its_rows_for_lines() -> None:
+    data = file("sec10q/pdfs/2022 Q3 AAPL.pdf")
+    document = pdf.read(data, "2022 Q3 AAPL", "x.pdf", AS_THEY_ARE)
+    found = headings(document)
+    assert (2, "Item 4. Controls and Procedures") in found
+    assert any(words.startswith("Item 2. Management’s Discussion and Analysis") for _, words in found)
+    assert "Services 19,604 17,486 58,941 50,148" in document.text.splitlines()
+    assert "Apple Inc. | Q3 2022 Form 10-Q |" not in document.text
+    assert document.title == "2022 Q3 AAPL"
+    assert solid(document.text) + int(str(document.metadata["left_out_characters"])) == pytest.approx(
+        solid(pdfium_text(data)), rel=0.002
+    )
+
+
+def test_columns_of_a_paper_are_read_one_after_the_other() -> None:
+    text = read(file("files/pdf_multicolumn.pdf")).text
+    assert "consectetuer adipiscing elit. Ut purus elit, vestibulum ut, placerat ac," in text
+    assert "Finland 5.5 338,424 Helsinki Finnish, Swedish" in text.splitlines()

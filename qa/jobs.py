@@ -165,12 +165,11 @@ class Jobs:
 
     def _run(self) -> None:
         while not self._closing:
-            job_id = self._next()
-            if job_id is None:
-                with self._changed:
-                    if not self._closing:
-                        self._changed.wait(1.0)
-                continue
+            with self._changed:
+                job_id = self._next()
+                if job_id is None:
+                    self._changed.wait()
+                    continue
             try:
                 with self._catalogue.lock.held():  # else what was read could not be stored
                     self._do(job_id)

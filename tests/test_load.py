@@ -49,7 +49,11 @@ def test_a_first_line_that_is_a_sentence_is_no_title(tmp_path: Path) -> None:
         (b"", "holds no text"),
         (b" \n\t", "holds no text"),
         ("Grüße".encode("latin-1"), "not UTF-8"),
-        (b"%PDF-1.4\n\x00\xff\xfe", "binary file"),
+        (b"%PDF-1.4\n\x00\xff\xfe", r"bad\.txt is damaged"),
+        (b"\x7fELF\x02\x00\xff\xfe", "binary file"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "an old Word file"),
+        (b"{\\rtf1 text}", "RTF"),
+        (b"\x89PNG\r\n", "a picture"),
         (b"text\0text", "binary file"),
     ],
 )
@@ -58,7 +62,7 @@ def test_what_is_not_text_is_refused_by_name_with_a_hint(tmp_path: Path, content
     file.write_bytes(content)
     with pytest.raises(DocumentError, match=words) as raised:
         load_file(file)
-    assert "bad" in raised.value.message
+    assert "bad.txt" in raised.value.message
     assert raised.value.hint
 
 
@@ -67,8 +71,8 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         list(find_files([tmp_path / "none.txt"]))
 
 
-def test_folders_are_searched_for_text_and_markdown_only(tmp_path: Path) -> None:
-    for name in ("b.md", "a.txt", "c.tsv", ".hidden.txt", "sub/d.markdown", ".git/e.txt"):
+def test_folders_are_searched_for_documents_only(tmp_path: Path) -> None:
+    for name in ("b.md", "a.txt", "c.exe", ".hidden.txt", "sub/d.markdown", ".git/e.txt", "~$open.docx"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     assert [path.relative_to(tmp_path).as_posix() for path in find_files([tmp_path])] == [
@@ -76,6 +80,40 @@ def test_folders_are_searched_for_text_and_markdown_only(tmp_path: Path) -> None
         "b.md",
         "sub/d.markdown",
     ]
+
+
+def test_what_is_ignored_is_left_out_and_old_formats_are_not_passed_over(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.doc", "drafts/c.txt", "sub/drafts/d.txt", "keep.log.txt", "x.log.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    (tmp_path / ".qaignore").write_text("drafts/\n*.log.txt\n!keep.log.txt\n")
+    found = [path.relative_to(tmp_path).as_posix() for path in find_files([tmp_path], ["/a.txt"])]
+    assert found == ["b.doc", "keep.log.txt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "media_type"),
+    [
+        ("letter.bin", b"%PDF-1.4", None),
+        ("table.txt", b"Name;Age;City\nAnn;31;Oslo\nBob;25;Rome\nCy;40;Bonn\n", "text/csv"),
+        ("page.txt", b"<!DOCTYPE html><p>Hello there.</p>", "text/html"),
+        ("data.txt", b'{"name": "Ann", "age": 31}', "application/json"),
+        ("rows", b'{"name": "Ann"}\n{"name": "Bob"}\n', "application/jsonl"),
+        ("mail.txt", b"From: a@example.org\nTo: b@example.org\nSubject: Hi\n\nHello.\n", "message/rfc822"),
+        ("notes.md", b"<html>is a tag</html>", "text/markdown"),
+        ("notes.csv", b"Just one line of words", "text/csv"),
+        ("prose.txt", b"Ann, Bob and Cy met.\nThey ate, drank, and left.\nIt was late, and dark.\n", "text/plain"),
+    ],
+)
+def test_content_tells_what_a_file_is_whatever_its_name(
+    tmp_path: Path, name: str, content: bytes, media_type: str | None
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    if media_type is None:
+        with pytest.raises(DocumentError, match="damaged"):
+            load_file(tmp_path / name)
+    else:
+        assert load_file(tmp_path / name).media_type == media_type
 
 
 MARKDOWN = """\

@@ -44,7 +44,11 @@ def read(data: bytes, name: str, source: str, options: Options = AS_THEY_ARE) ->
 def _attempt(reading: Callable[[], Document], name: str) -> Document:
     try:
         return reading()
-    except (DocumentError, MemoryError):
+    except DocumentError as error:  # loaders know the name without its suffix
+        stem = PurePath(name).stem
+        short = error.message.startswith(f"{stem} ")
+        raise DocumentError(name + error.message.removeprefix(stem), error.hint) if short else error from error
+    except MemoryError:
         raise
     except Exception as error:  # a parser's own: one document must not stop the others
         raise DocumentError(

@@ -154,12 +154,12 @@ _Text = Callable[[int, Paragraph], str]
 
 def find_headings(pages: Sequence[Sequence[Paragraph]], text: _Text, bookmarks: Sequence[Bookmark]) -> None:
     """Set the level of every paragraph that is a heading: by the outline where it names it, else by its type."""
-    body = _body([one for page in pages for one in page])
+    body = _body([one for page in pages for one in page], 0)
     styled = list[_Styled]()
     repeated = _repeated(pages, text)
     for number, paragraphs in enumerate(pages):
         heads = _table_heads(paragraphs)
-        own = _body(paragraphs)
+        own = _body(paragraphs, _ENOUGH)
         own = own if own.size else body
         for place, paragraph in enumerate(paragraphs):
             if (
@@ -194,14 +194,14 @@ def _table_heads(paragraphs: Sequence[Paragraph]) -> set[int]:
     return heads
 
 
-def _body(paragraphs: Iterable[Paragraph]) -> _Body:
-    """The type of most of the text, of size 0 where there is too little of it."""
+def _body(paragraphs: Iterable[Paragraph], least: int) -> _Body:
+    """The type of most of the text, of size 0 where it has fewer characters than `least`."""
     sizes, bold = Counter[float](), Counter[float]()
     for line in (line for paragraph in paragraphs for line in paragraph.lines):
         length = sum(run.end - run.start for run in line.runs)
         sizes[_rounded(line.size)] += length
         bold[_rounded(line.size)] += length * line.bold
-    if sum(sizes.values()) < _ENOUGH:
+    if not sizes or sum(sizes.values()) < least:
         return _Body(0.0, False)
     size = sizes.most_common(1)[0][0]
     return _Body(size, bold[size] > 0.5 * sizes[size])
@@ -212,13 +212,13 @@ def _rounded(size: float) -> float:
 
 
 def _is_heading(paragraph: Paragraph, text: str, body: _Body, own: _Body) -> bool:
-    """Larger than the document's text, or bold where the text of its `own` page is not."""
+    """Larger than the text, or bold where the text is not, and no smaller than that of its `own` page."""
     first = paragraph.lines[0]
     worded = sum(letter.isalpha() for letter in text) > 0.4 * len(text)
     if not 2 <= len(text) <= 200 or not worded or _NO_HEADING.match(text) or (text[0] in "([" and text[-1] in ")]"):
         return False
     larger = min(line.size for line in paragraph.lines) >= max(1.12 * body.size, body.size + 0.8)
-    bolder = not own.bold and all(line.bold > 0.9 for line in paragraph.lines) and first.size >= 0.95 * own.size
+    bolder = not body.bold and all(line.bold > 0.9 for line in paragraph.lines) and first.size >= 0.95 * own.size
     named = _kind(text) < len(_KINDS)
     if larger:
         return text[-1] not in ",;" and (text[-1] != "." or named or len(text) < 80)
@@ -226,7 +226,7 @@ def _is_heading(paragraph: Paragraph, text: str, body: _Body, own: _Body) -> boo
 
 
 def _kind(text: str) -> int:
-    """Parts stand above items, items above notes, whatever their type."""
+    """The place in `_KINDS` of what a heading names: parts stand above items, items above notes, whatever their type."""
     for kind, pattern in enumerate(_KINDS):
         if pattern.match(text):
             return kind
@@ -234,14 +234,25 @@ def _kind(text: str) -> int:
 
 
 def _by_style(styled: Sequence[_Styled], paragraphs: int) -> None:
-    """Levels by size, then by kind. Where most paragraphs look like headings, none is."""
+    """Levels by what headings name, then by size. Where most paragraphs look like headings, none is."""
     if paragraphs > 6 and len(styled) > 0.6 * paragraphs:
         return
-    inside = {one.style for one in styled if one.page} or {one.style for one in styled}
-    order = sorted(inside, key=lambda style: (-style[0], style[1]))
-    for paragraph, style, _ in styled:
-        # Type of a cover only says nothing of the rest: its headings are of the first level.
-        paragraph.level = min(_LEVELS, 1 + order.index(style)) if style in inside else 1
+    # Type of a cover only says nothing of the rest: its headings are of the first level.
+    inside = [one for one in styled if one.page] or list(styled)
+    kinds = sorted({one.style[1] for one in inside} - {len(_KINDS)})
+    named = [one.style[0] for one in inside if one.style[1] < len(_KINDS)]
+    if len(named) < _FEWEST:
+        kinds, named = [], [0.0]
+    sizes = sorted({one.style[0] for one in inside if one.style[1] not in kinds}, reverse=True)
+    above = [size for size in sizes if size > 1.15 * max(named)] if kinds else []
+    for paragraph, (size, kind), page in styled:
+        if kind in kinds:
+            level = 1 + kinds.index(kind)
+        elif size in above or (page == 0 and size not in sizes):
+            level = 1
+        else:
+            level = 1 + len(kinds) + sum(other > size for other in sizes if other not in above)
+        paragraph.level = min(_LEVELS, level)
 
 
 def _by_outline(

@@ -121,13 +121,18 @@ def words(page: Page, line: Line) -> str:
     return "".join(parts)
 
 
+def gap(before: Run, run: Run) -> float:
+    """Points between a run and the next of its line, in either direction."""
+    return max(run.left - before.right, before.left - run.right)
+
+
 def spaced(page: Page, before: Run, run: Run) -> bool:
     """Is there a space between two runs of a line?"""
     if abs(run.base - before.base) > 0.9 * run.size:
         return True  # the next line of a table's cell
     if before.end <= run.start and " " in page.text[before.end : run.start]:
-        return run.left - before.right > 0.05 * run.size
-    return run.left - before.right > 0.15 * max(run.size, before.size)
+        return gap(before, run) > 0.05 * run.size
+    return gap(before, run) > 0.15 * max(run.size, before.size)
 
 
 def _rows(runs: Sequence[Run]) -> list[Row]:
@@ -201,7 +206,7 @@ def _gutters(rows: list[Row]) -> list[_Gutter]:
     found = dict[tuple[int, int, int], _Gutter]()
     for column in range(1, bins - 1):
         free = ~covered[:, column]
-        if np.count_nonzero(free) < _LINES:
+        if np.count_nonzero(free) < _LINES or np.array_equal(covered[:, column], covered[:, column - 1]):
             continue
         edges = np.flatnonzero(np.diff(np.concatenate(([False], free, [False])).astype(np.int8)))
         for first, last in edges.reshape(-1, 2).tolist():
@@ -242,14 +247,23 @@ def _divided(page: Page, rows: list[Row], gutter: _Gutter, order: dict[int, int]
     lefts = [order[id(run)] for left, _ in sides for run in left]
     rights = [order[id(run)] for _, right in sides for run in right]
     # A line on one side only, above or below both columns, is told by when it was drawn.
-    while sides and not sides[0][0] and max(order[id(run)] for run in sides[0][1]) < min(lefts):
+    while len(sides) > 1 and not sides[0][0] and max(order[id(run)] for run in sides[0][1]) < min(lefts):
+        if _near(sides[0][1], next((one for _, one in sides[1:] if one), [])):
+            break
         sides, first = sides[1:], first + 1
-    while sides and not sides[-1][1] and min(order[id(run)] for run in sides[-1][0]) > max(rights):
+    while len(sides) > 1 and not sides[-1][1] and min(order[id(run)] for run in sides[-1][0]) > max(rights):
+        if _near(next((one for one, _ in sides[-2::-1] if one), []), sides[-1][0]):
+            break
         sides, last = sides[:-1], last - 1
     left, right = [one for one, _ in sides if one], [one for _, one in sides if one]
     if min(len(left), len(right)) < _LINES or not _are_columns(page, sides, left, right, order):
         return None
     return [rows[:first], left, right, rows[last:]]
+
+
+def _near(above: Row, below: Row) -> bool:
+    """Are two rows as close as lines of one paragraph?"""
+    return bool(above and below) and below[0].base - above[0].base < 1.5 * below[0].size
 
 
 def _are_columns(
@@ -304,7 +318,9 @@ def _is_marker(page: Page, first: Run, second: Run) -> bool:
 
 def _line(page: Page, row: Row, block: int) -> Line:
     cells = 1
+    if 2 * sum(run.backwards for run in row) > len(row):
+        row = sorted(row, key=lambda run: -run.right)
     for number, (before, run) in enumerate(pairwise(row)):
-        wide = run.left - before.right > _CELL * max(before.size, run.size, 6.0)
+        wide = gap(before, run) > _CELL * max(before.size, run.size, 6.0)
         cells += wide and not (number == 0 and _is_marker(page, before, run))
     return Line(row, cells, block)

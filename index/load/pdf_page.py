@@ -313,13 +313,13 @@ def _runs(
     lasts = np.append(firsts[1:], len(solid)) - 1
     lows = np.minimum.reduceat(rectangles[:, :2], firsts, axis=0).tolist()
     highs = np.maximum.reduceat(rectangles[:, 2:], firsts, axis=0).tolist()
-    runs = []
+    levels, runs = bases.tolist(), []
     for first, last, (left, top), (right, bottom) in zip(firsts.tolist(), lasts.tolist(), lows, highs, strict=True):
         sampled = {first, (first + last) // 2, last, (3 * first + last) // 4, (first + 3 * last) // 4}
         styles = [style(int(places[solid[at]])) for at in sampled]
-        size = float(np.median([one.size for one in styles]))
+        size = sorted(one.size for one in styles)[len(styles) // 2]
         bold = sum(one.bold for one in styles) / len(styles)
-        base = float(np.median(bases[first : last + 1]))
+        base = sorted(levels[first : last + 1])[(last - first) // 2]
         turned = bool(quarters[first] != main)
         start, end = int(solid[first]), int(solid[last]) + 1
         other = not frame.mirrored and 2 * np.count_nonzero(backwards[first : last + 1]) > last + 1 - first

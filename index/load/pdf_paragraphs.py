@@ -11,7 +11,7 @@ from statistics import median
 
 import regex
 
-from index.load.pdf_lines import Line, words
+from index.load.pdf_lines import Line, gap, words
 from index.load.pdf_page import HYPHENS, SOFT_HYPHEN, Page
 
 _ITEM = regex.compile(
@@ -83,7 +83,7 @@ def _is_row(lines: Sequence[Line], number: int, text: str) -> bool:
         return bool(_LEADERS.search(text)) and text[-1:].isalnum()
     near = (*lines[max(0, number - 1) : number], *lines[number + 1 : number + 2])
     prose = [one for one in near if one.cells == 1 and one.block == line.block]
-    widest = max(run.left - before.right for before, run in pairwise(line.runs))
+    widest = max(gap(before, run) for before, run in pairwise(line.runs))
     stretched = len(prose) == 2 and all(one.right - one.left >= 0.9 * (line.right - line.left) for one in prose)
     return not (stretched and widest < 3 * line.size)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from shutil import which
 from typing import Annotated, Literal
 
 import typer
@@ -197,6 +198,7 @@ def status(data: Data = None, model: ModelName = None, as_json: Json = False) ->
             "model_found": installed,
             "word_pieces": "estimated, the model's tokenizer is not there" if estimated else "the model's own",
             "runtime": computed,
+            "ocr": which("tesseract") or "tesseract is not there: scanned pages are reported, not read",
             "model_cache": str(library.settings.cache),
         }
     if as_json:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from qa.types import Answer, Citation
     from qa.wire import Library
 
+_WIDE = 300
+"""Characters of a line that goes to a file or a program."""
+
 Data = Annotated[Path | None, typer.Option(help="Folder for everything stored (QA_DATA, default ./data).")]
 ModelName = Annotated[str | None, typer.Option(help="Embedding model: name or folder (QA_MODEL).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -158,7 +161,8 @@ def reading_notes(reading: Reading | Report) -> str:
 def console() -> Any:
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+    tty = sys.stdout.isatty()
+    return Console(highlight=False, markup=False, soft_wrap=not tty, width=None if tty else _WIDE)
 
 
 def plain(text: str) -> str:

@@ -183,6 +183,99 @@ def test_a_missing_document_and_the_description_of_the_api(start: Start, page: P
     expect(page.get_by_text("/ask").first).to_be_visible()
 
 
+def printed(browser: Browser, folder: Path, words: str) -> Path:
+    """A PDF of three pages that the browser itself has made; the words stand on the second."""
+    page = browser.new_page()
+    sheet = "<section style='break-after: page'><h1>{0}</h1><p>{1}</p></section>"
+    page.set_content(
+        sheet.format("Beginning", "Nothing is told here yet. " * 9)
+        + sheet.format("Feeding", f"Herons stand still for hours. {words} Nobody knows why.")
+        + sheet.format("End", "And this is the end. " * 9)
+    )
+    path = folder / "birds of the harbour.pdf"
+    page.pdf(path=path)
+    page.close()
+    return path
+
+
+def test_a_pdf_is_put_in_and_its_citation_opens_the_real_page_marked(
+    start: Start, page: Page, browser: Browser, tmp_path: Path
+) -> None:
+    server = start(QA_MODEL="/no/such/model", QA_SEEDS="")
+    page.goto(f"{server.url}/library")
+    page.get_by_label("Add files…").set_input_files(
+        [printed(browser, tmp_path, "Pelicans swallow their fish whole."), ROOT / "LICENSE"]
+    )
+    done = page.locator(".upload.done").filter(has_text="birds of the harbour.pdf")
+    expect(done).to_contain_text("PDF · 3 pages")
+    expect(page.locator(".upload")).to_have_count(2)
+    row = page.locator(".shelf li").filter(has_text="birds of the harbour.pdf")
+    expect(row.locator(".facts")).to_contain_text("PDF · 3 pages")
+    with page.expect_download() as download:
+        row.get_by_text("Download").click()
+    assert download.value.suggested_filename == "birds of the harbour.pdf"
+    page.screenshot(path=ARTEFACTS / "library.png")
+
+    page.get_by_role("link", name="Ask").click()
+    expect(page.locator("#library")).to_contain_text("2 documents")
+    ask(page, "What do pelicans swallow?")
+    first = page.locator(".passage").first
+    expect(first.locator(".place")).to_have_text("page 2")
+    with page.expect_popup() as opened:
+        first.locator(".citation").click()
+    source = opened.value
+    expect(source.locator("mark")).to_have_text("Pelicans swallow their fish whole.")
+    expect(source.locator("#number")).to_have_text("Page 2 of 3")
+    picture = source.locator("#picture")
+    expect(picture).to_be_visible()
+    marked = """image => {
+        const { naturalWidth: width, naturalHeight: height } = image;
+        if (!image.complete || width < 500) return -1;
+        const canvas = Object.assign(document.createElement("canvas"), { width, height });
+        const context = canvas.getContext("2d");
+        context.drawImage(image, 0, 0);
+        const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+        let count = 0;
+        for (let n = 0; n < data.length; n += 4) count += data[n] > 220 && data[n + 2] < 170;
+        return count;
+    }"""
+    source.wait_for_function(f"({marked})(document.querySelector('#picture')) > 500")
+    source.screenshot(path=ARTEFACTS / "source-pdf.png")
+    source.get_by_role("button", name="Next page").click()
+    expect(source.locator("#number")).to_have_text("Page 3 of 3")
+    source.wait_for_function(f"({marked})(document.querySelector('#picture')) === 0")
+    for width, scheme in ((320, "dark"), (2000, "light")):
+        source.set_viewport_size({"width": width, "height": 800})
+        source.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        assert source.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        source.screenshot(path=ARTEFACTS / f"source-pdf-{width}.png")
+
+    page.goto(f"{server.url}/library")
+    remove = page.locator(".shelf li").filter(has_text="birds").get_by_role("button")
+    remove.click()
+    expect(remove).to_have_text("Really remove?")
+    remove.click()
+    expect(page.locator(".shelf li").filter(has_text="birds")).to_have_count(0)
+
+
+def test_files_dropped_on_the_chat_are_taken_in_and_a_bad_one_is_said(start: Start, page: Page) -> None:
+    server = start(QA_MODEL="/no/such/model")
+    page.goto(server.url)
+    page.evaluate(
+        """() => {
+            const data = new DataTransfer();
+            data.items.add(new File(["Pelicans eat fish."], "<b>birds.txt"));
+            data.items.add(new File([new Uint8Array([255, 255, 255])], "bad.txt"));
+            dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+        }"""
+    )
+    expect(page.locator(".upload.failed")).to_contain_text("bad.txt is not UTF-8 text")
+    expect(page.locator(".upload.done .name")).to_have_text("<b>birds.txt")
+    expect(page.locator("#library")).to_have_text("2 documents, 10 passages")
+    ask(page, "What do pelicans eat?")
+    expect(page.locator("mark").first).to_have_text("Pelicans eat fish.")
+
+
 def test_pure_functions_of_the_page(start: Start, page: Page, tmp_path: Path) -> None:
     server = start(QA_MODEL="/no/such/model")
     page.goto(server.url)

@@ -17,6 +17,7 @@ from index.boxes import unpack
 from index.errors import DocumentError
 from index.load import ocr, pdf, render
 from index.load.draft import AS_THEY_ARE, Options
+from index.load.pdf_paragraphs import Hyphens
 from index.types import Document
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -229,6 +230,22 @@ def test_table_rows_stay_lines_of_their_own() -> None:
     assert document.reading.tables == 1
 
 
+def test_the_second_line_of_a_cell_stays_with_its_row() -> None:
+    page = Writer()
+    for y, cells in ((550, ("Bridge", "Costs", "Remarks")), (530, ("The long bridge over", "1,200", "Closed since"))):
+        for column, cell in enumerate(cells):
+            page.text(50 + 120 * column, y, cell)
+    page.text(50, 518, "the river")
+    page.text(290, 518, "the flood")
+    page.text(50, 500, "Mill")
+    page.text(170, 500, "300")
+    assert lines(read(page.bytes())) == [
+        "Bridge Costs Remarks",
+        "The long bridge over the river 1,200 Closed since the flood",
+        "Mill 300",
+    ]
+
+
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [
@@ -243,6 +260,17 @@ def test_words_broken_over_lines_are_joined(first: str, second: str, expected: s
     page = Writer()
     page.lines(50, 550, [first, second])
     assert expected in read(page.bytes()).text
+
+
+def test_a_document_without_broken_words_keeps_its_hyphens() -> None:
+    hyphens = Hyphens(["A long-term plan is one for the long-", "term, as is said. It is a short-", "lived one."])
+    assert hyphens.joint("one for the short-", "lived") == (False, False)
+
+
+def test_lines_of_chinese_are_joined_without_a_space() -> None:
+    hyphens = Hyphens([])
+    assert hyphens.joint("東京は日本の", "首都です") == (False, False)
+    assert hyphens.joint("words in", "English") == (False, True)
 
 
 def test_ligatures_are_letters_that_share_a_box() -> None:
@@ -412,6 +440,17 @@ def test_truncated_files_are_read_as_far_as_they_go_or_refused() -> None:
     assert seen == {True, False}
 
 
+@pytest.mark.parametrize("name", ["pdf_multi_page.pdf", "pdf_outline.pdf", "pdf_encrypted_empty_password_aes256.pdf"])
+def test_real_files_may_end_anywhere(name: str) -> None:
+    data = file(f"files/{name}")
+    for length in np.linspace(0, len(data) - 1, 12).astype(int):
+        try:
+            document = read(data[:length], Options(ocr=False))
+        except DocumentError:
+            continue
+        assert length > len(data) - 9 or "too early" in document.reading.warnings[0]
+
+
 def test_mutated_files_raise_nothing_but_document_errors() -> None:
     data = book(2).bytes()
     chance = np.random.default_rng(4)
@@ -472,6 +511,17 @@ def test_a_language_that_is_missing_is_named() -> None:
     with pytest.raises(DocumentError, match="xyz") as caught:
         read(file("files/pdf_scan_no_text.pdf"), Options(languages="eng+xyz"))
     assert "tesseract-ocr-xyz" in caught.value.hint
+
+
+@needs_tesseract
+def test_a_language_that_is_missing_is_no_reason_to_refuse_the_other_pages() -> None:
+    page = book(1)
+    page.draw("10 10 100 100 re f")
+    page.page()
+    document = read(page.bytes(), Options(languages="xyz"))
+    assert document.reading.warnings == (
+        "page 2 is a scan, not read: tesseract lacks the language xyz (apt-get install tesseract-ocr-xyz)",
+    )
 
 
 def test_a_scan_without_tesseract_tells_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

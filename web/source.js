@@ -33,6 +33,7 @@ function mark(text, pages, pager) {
   const offsets = [...new Set([...edges, ...breaks])].sort((one, other) => one - other);
   const cited = element("span", "cited"), nodes = [];
   cut(text, offsets).forEach((part, n) => {
+    if (!part) return;
     const start = n ? offsets[n - 1] : 0, here = within(start, passage);
     if (here && !nodes.includes(cited)) nodes.push(cited);
     const put = (node) => (here ? cited.append(node) : nodes.push(node));
@@ -45,7 +46,9 @@ function mark(text, pages, pager) {
   const line = cut(text, [passage.start])[0].split("\n").length;
   $("#place").textContent = cited.textContent ? `Cited from line ${line}` : "The cited place is beyond the end of this text.";
   const target = cited.querySelector("mark") ?? cited;
-  target.scrollIntoView({ block: "center", behavior: STILL ? "auto" : "smooth" });
+  const show = () => target.scrollIntoView({ block: "center", behavior: STILL ? "auto" : "smooth" });
+  show();
+  if (pager) $("#picture").addEventListener("load", show, { once: true });  // it may have pushed the text away
   $("#text").focus({ preventScroll: true });
 }
 
@@ -93,7 +96,7 @@ function pageBreak(number) {
 
 function element(tag, name, text = "") {
   const node = document.createElement(tag);
-  node.className = name;
+  if (name) node.className = name;
   node.textContent = text;
   return node;
 }

@@ -9,6 +9,7 @@ from typing import Literal
 
 from index.errors import DocumentError
 from index.load import csv_table, html, json_records, mail
+from index.load.folder import CSV_SUFFIXES, MARKDOWN_SUFFIXES
 
 Kind = Literal[
     "text",
@@ -25,18 +26,6 @@ Kind = Literal[
     "lines",
     "csv",
 ]
-
-MARKDOWN_SUFFIXES = frozenset({".md", ".markdown"})
-CSV_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
-SUFFIXES: frozenset[str] = (
-    MARKDOWN_SUFFIXES
-    | CSV_SUFFIXES
-    | {".txt", ".text", ".html", ".htm", ".xhtml", ".pdf", ".docx", ".docm", ".dotx", ".pptx", ".pptm", ".ppsx"}
-    | {".xlsx", ".xlsm", ".xltx", ".odt", ".ott", ".epub", ".eml", ".json", ".jsonl", ".ndjson"}
-)
-"""The file names that a folder is searched for."""
-LEGACY_SUFFIXES: frozenset[str] = frozenset({".doc", ".xls", ".ppt", ".rtf", ".odp", ".ods", ".pages", ".msg", ".mobi"})
-"""Documents that a folder may hold and that are refused with advice, rather than passed over in silence."""
 
 _PARTS: tuple[tuple[str, Kind], ...] = (
     ("word/", "word"),

@@ -9,7 +9,18 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 from index.errors import DocumentError
-from index.load.detect import LEGACY_SUFFIXES, SUFFIXES
+
+MARKDOWN_SUFFIXES = frozenset({".md", ".markdown"})
+CSV_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
+SUFFIXES: frozenset[str] = (
+    MARKDOWN_SUFFIXES
+    | CSV_SUFFIXES
+    | {".txt", ".text", ".html", ".htm", ".xhtml", ".pdf", ".docx", ".docm", ".dotx", ".pptx", ".pptm", ".ppsx"}
+    | {".xlsx", ".xlsm", ".xltx", ".odt", ".ott", ".epub", ".eml", ".json", ".jsonl", ".ndjson"}
+)
+"""The file names that a folder is searched for."""
+LEGACY_SUFFIXES: frozenset[str] = frozenset({".doc", ".xls", ".ppt", ".rtf", ".odp", ".ods", ".pages", ".msg", ".mobi"})
+"""Documents that a folder may hold and that are refused with advice, rather than passed over in silence."""
 
 IGNORE_FILE = ".qaignore"
 """At the top of a folder: patterns of what is left out, as in `.gitignore`."""

@@ -40,6 +40,8 @@ class _Report:
     scans: list[int] = field(default_factory=list)
     by_ocr: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    unread: DocumentError | None = None
+    """Why scans were not read, other than for want of tesseract."""
 
 
 def read(data: bytes, name: str, source: str, options: Options) -> Document:
@@ -94,18 +96,21 @@ def _warnings(report: _Report) -> Iterator[str]:
     if report.failed:
         yield f"{_numbered(report.failed)} cannot be read: damaged"
     if report.scans:
-        several = len(report.scans) > 1
-        yield (
-            f"{_numbered(report.scans)} {'are scans' if several else 'is a scan'}; "
-            f"install tesseract-ocr to have {'them' if several else 'it'} read"
-            if not ocr.installed()
-            else f"{_numbered(report.scans)} {'are scans' if several else 'is a scan'}, not read as OCR is switched off"
-        )
+        are, them = ("are scans", "them") if len(report.scans) > 1 else ("is a scan", "it")
+        if report.unread:
+            why = f", not read: {report.unread.message} ({report.unread.hint})"
+        elif ocr.installed():
+            why = ", not read as OCR is switched off"
+        else:
+            why = f"; install tesseract-ocr to have {them} read"
+        yield f"{_numbered(report.scans)} {are}{why}"
     yield from report.warnings
 
 
 def _nothing(name: str, report: _Report, options: Options) -> DocumentError:
     """Why a file gave no text."""
+    if report.unread:
+        return DocumentError(f"{name} holds scanned pages only: {report.unread.message}", report.unread.hint)
     if report.scans and not ocr.installed():
         return DocumentError(
             f"{name} holds scanned pages only", "Install tesseract to have them read: apt-get install tesseract-ocr"
@@ -169,9 +174,13 @@ def _page(one: pdfium.PdfPage, number: int, options: Options, report: _Report) -
         if not page.text.strip():
             report.scans.append(number)
         return page
-    ocr.check(options.languages)
     try:
+        ocr.check(options.languages)
         found = ocr.read(*render.grey(one, ocr.DOTS_PER_INCH), size, options.languages)
+    except DocumentError as error:
+        report.scans.append(number)
+        report.unread = error
+        return page
     except (ocr.OCRError, pdfium.PdfiumError, ValueError) as error:
         report.warnings.append(f"page {number}: {error}")
         return page
@@ -223,7 +232,7 @@ _origin = _function("FPDFText_GetCharOrigin", ctypes.c_int, _pointer, _pointer)
 
 def _glyphs(text: pdfium.PdfTextPage, frame: Frame) -> Glyphs:
     """Every character that pdfium knows of a page."""
-    count = max(0, text.count_chars())
+    count = min(max(0, text.count_chars()), MAX_CHARACTERS + 1)
     handle = ctypes.cast(text.raw, ctypes.c_void_p).value
     codes = np.array([_code(handle, at) for at in range(count)], np.uint32)
     tight, loose = np.zeros((count, 4)), np.zeros((count, 4), np.float32)

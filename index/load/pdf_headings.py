@@ -13,6 +13,8 @@ from index.load.pdf_paragraphs import Paragraph
 
 _ZONE = 0.15
 """Share of the page's height at its top and bottom where running lines stand."""
+_MARGIN = 0.06
+"""Share of the height where running lines may stand among others; further in they are the outermost."""
 _OUTERMOST = 4
 """Lines from the edge that may be running ones."""
 _ENOUGH = 200
@@ -73,11 +75,17 @@ def without_running(pages: Sequence[Page]) -> int:
             for row in sorted((row for row in edge if (row.rank >= 0) == top), key=lambda row: abs(row.rank)):
                 base = running.get((top, _normalised(row.text, number)[0]))
                 if base is None or (abs(base - row.base) > _SAME_HEIGHT and row.rank not in (0, -1)):
+                    if _in_margin(page, row):
+                        continue
                     break
                 gone.update(id(run) for run in row.runs)
                 removed += sum(not letter.isspace() for letter in row.text)
         page.runs = [run for run in page.runs if id(run) not in gone]
     return removed
+
+
+def _in_margin(page: Page, row: _Row) -> bool:
+    return min(row.base, page.span[1] - row.base) < _MARGIN * page.span[1]
 
 
 def _edge_rows(page: Page) -> list[_Row]:
@@ -88,13 +96,14 @@ def _edge_rows(page: Page) -> list[_Row]:
             rows[-1].append(run)
         else:
             rows.append([run])
-    height = page.span[1]
-    found = []
-    for rank in (*range(min(_OUTERMOST, len(rows))), *range(-1, -1 - min(_OUTERMOST, len(rows)), -1)):
-        row = rows[rank]
-        if rank in (0, -1) or (row[0].base < _ZONE * height if rank >= 0 else row[0].base > (1 - _ZONE) * height):
+    height, found = page.span[1], list[_Row]()
+    for rank, row in (*enumerate(rows), *((-1 - number, row) for number, row in enumerate(reversed(rows)))):
+        base = row[0].base
+        depth = (base if rank >= 0 else height - base) / height if height else 0.0
+        nearest = rank if rank >= 0 else -1 - rank
+        if nearest == 0 or depth < _MARGIN or (nearest < _OUTERMOST and depth < _ZONE):
             row.sort(key=lambda run: run.left)
-            found.append(_Row(" ".join(page.text[run.start : run.end] for run in row), row[0].base, row, rank))
+            found.append(_Row(" ".join(page.text[run.start : run.end] for run in row), base, row, rank))
     return found
 
 
@@ -226,7 +235,7 @@ def _is_heading(paragraph: Paragraph, text: str, body: _Body, own: _Body) -> boo
 
 
 def _kind(text: str) -> int:
-    """The place in `_KINDS` of what a heading names: parts stand above items, items above notes, whatever their type."""
+    """The place in `_KINDS` of what a heading names: parts stand above items, items above notes, in any type."""
     for kind, pattern in enumerate(_KINDS):
         if pattern.match(text):
             return kind

@@ -24,6 +24,8 @@ _SURE = 3
 _CELL = 1.4
 """Times the type size: wider gaps part the cells of a table."""
 _TRIED = 12
+_MOST_ROWS = 1000
+"""No page that a person reads has more."""
 _NUMERIC = re.compile(r"[\d\s$€£¥%.,()\[\]—–+-]+$")
 _MARKER = re.compile(
     r"(?:[•◦‣▪▫●○■□◆➢➤✓–—*·o-]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)]|\[\d{1,3}\]|\d{1,2}(?:\.\d{1,2}){0,3}"
@@ -182,7 +184,7 @@ def _blocks(page: Page, rows: list[Row], order: dict[int, int], depth: int = 0) 
     """Rows in reading order, divided at gutters between columns."""
     if not rows:
         return []
-    if depth < 12 and len(rows) >= _LINES:
+    if depth < 12 and _LINES <= len(rows) <= _MOST_ROWS:
         for gutter in _gutters(rows)[:_TRIED]:
             parts = _divided(page, rows, gutter, order)
             if parts is not None:
@@ -294,9 +296,8 @@ def _numeric(page: Page, rows: list[Row]) -> bool:
 
 
 def _worded(page: Page, rows: list[Row]) -> bool:
-    """Most runs are of more than one word."""
-    runs = [run for row in rows for run in row]
-    return sum(" " in page.text[run.start : run.end] for run in runs) > 0.5 * len(runs)
+    """Most lines are of more than one word."""
+    return sum(" " in _text(page, row) for row in rows) > 0.5 * len(rows)
 
 
 def _prose(page: Page, rows: list[Row]) -> bool:

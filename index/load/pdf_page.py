@@ -163,7 +163,7 @@ def _clean(glyphs: Glyphs, size: tuple[float, float]) -> tuple[Glyphs, NDArray[n
     kept = ~(controls | unpaired | nothing | ((codes == ord(SOFT_HYPHEN)) & ~ends))
     middle = (glyphs.tight[:, :2] + glyphs.tight[:, 2:]) / 2
     outside = kept & ~glyphs.generated & ((middle < 0) | (middle > size)).any(axis=1)
-    kept &= ~outside
+    kept &= ~outside & ~_needless(glyphs, codes)
     places = np.flatnonzero(kept)
     blank = space[places]
     places = places[~(blank & np.append(False, blank[:-1]))]
@@ -176,6 +176,16 @@ def _clean(glyphs: Glyphs, size: tuple[float, float]) -> tuple[Glyphs, NDArray[n
     places = np.repeat(places, lengths)
     cleaned = replace(_taken(glyphs, places), codes=resolved)
     return cleaned, places, int(np.count_nonzero(outside & ~space & ~broken))
+
+
+def _needless(glyphs: Glyphs, codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Spaces put in between letters that touch: in Indic scripts, pdfium takes the parts of syllables for words."""
+    found = np.zeros(len(codes), np.bool_)
+    indic = (codes >= 0x900) & (codes < 0x10A0)
+    between = np.flatnonzero(glyphs.generated[1:-1] & (codes[1:-1] == 0x20) & indic[:-2] & indic[2:]) + 1
+    gaps = glyphs.tight[between + 1, 0] - glyphs.tight[between - 1, 2]
+    found[between] = gaps < 0.15 * _heights(glyphs.loose[between - 1])
+    return found
 
 
 def _taken(glyphs: Glyphs, places: NDArray[np.int64]) -> Glyphs:
@@ -315,7 +325,7 @@ def _runs(
     highs = np.maximum.reduceat(rectangles[:, 2:], firsts, axis=0).tolist()
     levels, runs = bases.tolist(), []
     for first, last, (left, top), (right, bottom) in zip(firsts.tolist(), lasts.tolist(), lows, highs, strict=True):
-        sampled = {first, (first + last) // 2, last, (3 * first + last) // 4, (first + 3 * last) // 4}
+        sampled = {first, (first + last) // 2, last} if last - first > 8 else {(first + last) // 2}
         styles = [style(int(places[solid[at]])) for at in sampled]
         size = sorted(one.size for one in styles)[len(styles) // 2]
         bold = sum(one.bold for one in styles) / len(styles)

@@ -15,8 +15,9 @@ from index.load.pdf_lines import Line, gap, words
 from index.load.pdf_page import HYPHENS, SOFT_HYPHEN, Page
 
 _ITEM = regex.compile(
-    r"(?:[•◦‣▪▫●○■□◆➢➤✓☐☑☒–—*·-]\s|o\s(?=\p{Lu})|\(?\d{1,3}[.)]\s|\(?[a-zA-Z][.)]\s|\([ivx]{1,5}\)\s|\[\d{1,3}\]\s)"
+    r"(?:[•◦‣▪▫●○■□◆➢➤✓☐☑☒–—*·-]\s|o\s(?=\p{Lu})|\(?\d{1,3}[.)]\s|\d{1,2}(?:\.\d{1,2})+\s|\(?[a-zA-Z][.)]\s|\([ivx]{1,5}\)\s|\[\d{1,3}\]\s)"
 )
+_NUMBERED = regex.compile(r"\d{1,2}(?:\.\d{1,2})*\s\p{Lu}")
 _LEADERS = re.compile(r"(?:\.\s?){4,}|…{2,}|_{4,}")
 _ENDED = regex.compile(r"[.!?:;。！？：；]['\"”’)\]]*$")
 _CJK = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\u3000-\u303f\uff00-\uffef]")
@@ -28,6 +29,8 @@ _AND = frozenset({"and", "or", "to", "und", "oder", "bis", "et", "ou", "y", "o",
 _COMPOUNDING = frozenset({"well", "self", "half"})
 """Where nothing else tells, a hyphen after these is the word's own."""
 _NEIGHBOURS = 4
+_SHORT = 24
+"""Characters: shorter lines are hardly the full first lines of paragraphs."""
 
 
 @dataclass(slots=True)
@@ -121,6 +124,7 @@ def _continues(
     broken = bool(_BROKEN.search(before)) and begins_low
     if (
         _ITEM.match(text)
+        or (_NUMBERED.match(text) and _NUMBERED.match(before))
         or abs(line.size - last.size) > max(0.6, 0.08 * last.size)
         or line.block < 0
         or line.backwards != last.backwards
@@ -147,7 +151,7 @@ def _continues(
 
 def _stands_alone(text: str) -> bool:
     """Too short for a line that was full, or a label."""
-    return not _CJK.search(text[-1:]) and (len(text) < 16 or (text.endswith(":") and len(text) < 40))
+    return not _CJK.search(text[-1:]) and (len(text) < _SHORT or (text.endswith(":") and len(text) < 40))
 
 
 def _aligned(above: Sequence[Line], line: Line, before: str, sentence: bool) -> bool:

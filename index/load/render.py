@@ -70,6 +70,7 @@ def page(data: bytes, number: int, boxes: Sequence[Box], width: int, password: s
         if not 1 <= number <= len(document):
             raise IndexError(f"no page {number}: there are {len(document)}")
         try:
+            document.init_forms()  # what is filled into fields is shown as well
             one = document[number - 1]
             try:
                 size = one.get_size()

@@ -43,8 +43,10 @@ function mark(text, pages, pager) {
   $("#text").replaceChildren(...nodes);
   pager?.(telling);
   if (!passage) return;
-  const line = cut(text, [passage.start])[0].split("\n").length;
-  $("#place").textContent = cited.textContent ? `Cited from line ${line}` : "The cited place is beyond the end of this text.";
+  const place = pages.length
+    ? `page ${pages.findLastIndex(({ start }) => start <= passage.start) + 1}`
+    : `line ${cut(text, [passage.start])[0].split("\n").length}`;
+  $("#place").textContent = cited.textContent ? `Cited from ${place}` : "The cited place is beyond the end of this text.";
   const target = cited.querySelector("mark") ?? cited;
   const show = () => target.scrollIntoView({ block: "center", behavior: STILL ? "auto" : "smooth" });
   show();

@@ -102,8 +102,14 @@ def _wraps(page: Page, row: Line, line: Line) -> bool:
     if not 0 < step < 1.5 * line.size or line.cells > row.cells or line.backwards:
         return False
     # Later lines of a cell begin in lower case; other words may be a row of their own.
-    small = all(page.text[run.start].islower() for run in line.runs)
-    return small and all(any(abs(one.left - run.left) < run.size / 2 for one in row.runs) for run in line.runs)
+    if not all(page.text[run.start].islower() for run in line.runs):
+        return False
+    for run in line.runs:
+        under = any(abs(one.left - run.left) < run.size / 2 for one in row.runs)
+        following = min((one.left for one in row.runs if one.left > run.left + run.size / 2), default=run.right + 99)
+        if not under or run.right > following - run.size / 2:
+            return False
+    return True
 
 
 def _merged(row: Line, line: Line) -> Line:
@@ -324,4 +330,12 @@ def _line(page: Page, row: Row, block: int) -> Line:
     for number, (before, run) in enumerate(pairwise(row)):
         wide = gap(before, run) > _CELL * max(before.size, run.size, 6.0)
         cells += wide and not (number == 0 and _is_marker(page, before, run))
-    return Line(row, cells, block)
+    return Line(row, 1 if _justified(page, row) else cells, block)
+
+
+def _justified(page: Page, row: Row) -> bool:
+    """Are all words equally far apart, as where a line is stretched to fill its column?"""
+    gaps = [gap(before, run) for before, run in pairwise(row)]
+    words = [page.text[run.start : run.end] for run in row]
+    single = not any(" " in word or _NUMERIC.match(word) for word in words)
+    return len(gaps) > 1 and single and max(gaps) < min(1.3 * min(gaps), 2.5 * row[0].size)

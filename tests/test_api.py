@@ -177,7 +177,8 @@ def test_documents_are_added_replaced_listed_and_removed(client: TestClient, see
 
 
 def test_an_id_in_any_script_works_in_an_address(client: TestClient) -> None:
-    client.post("/documents?wait=true", json={"documents": [{"id": "отчёт=2024+a", "title": "t", "text": "Слово и дело."}]})
+    document = {"id": "отчёт=2024+a", "title": "t", "text": "Слово и дело."}
+    client.post("/documents?wait=true", json={"documents": [document]})
     url = client.post("/ask", json={"question": "дело"}).json()["passages"][0]["citation"]["url"]
     assert client.get(url.partition("#")[0]).json()["id"] == "отчёт=2024+a"
     assert url.startswith(f"/documents/{quote('отчёт=2024+a', safe='')}#char=")

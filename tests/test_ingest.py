@@ -45,7 +45,8 @@ def states(library: Library, *paths: Path, **given: object) -> list[str]:
 
 
 def found(library: Library, question: str, chosen: Filter = Filter()) -> list[str]:  # noqa: B008
-    return [Path(one.citation.source).name for one in library.answerer.ask(question, chosen=chosen, mode="bm25").passages]
+    answer = library.answerer.ask(question, chosen=chosen, mode="bm25")
+    return [Path(one.citation.source).name for one in answer.passages]
 
 
 def test_unchanged_files_are_skipped_by_hash_without_reading_them(make_library: Make, files: Path) -> None:

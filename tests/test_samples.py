@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import docx
+import openpyxl
+import pptx
 import pypdfium2
 import pytest
 
@@ -136,6 +140,34 @@ def test_whatever_is_done_to_a_file_its_reader_goes_on(sandbox: Sandbox, tmp_pat
             assert outcome.strip()
     path.write_bytes(b"Still here.")
     assert "Still here." in str(attempt(sandbox, path))
+
+
+def by_other_readers(path: Path) -> str:
+    """What python-docx, python-pptx and openpyxl find: readers written by others."""
+    if path.suffix == ".docx":
+        blocks = docx.Document(str(path)).iter_inner_content()
+        cells = (
+            [cell.text for row in one.rows for cell in row.cells] if hasattr(one, "rows") else [one.text]
+            for one in blocks
+        )
+        return "\n".join(words for found in cells for words in found)
+    if path.suffix == ".pptx":
+        shapes = [shape for slide in pptx.Presentation(str(path)).slides for shape in slide.shapes]
+        texts = [shape.text_frame.text for shape in shapes if shape.has_text_frame]
+        return "\n".join(
+            [*texts, *(cell.text for one in shapes if one.has_table for row in one.table.rows for cell in row.cells)]
+        )
+    book = openpyxl.load_workbook(path, data_only=True)
+    return "\n".join(str(value) for sheet in book for row in sheet.values for value in row if value is not None)
+
+
+@pytest.mark.parametrize(
+    "name", ["docx_sample.docx", "docx_tables.docx", "pptx_sample.pptx", "xlsx_table_with_title.xlsx"]
+)
+def test_no_word_that_other_readers_find_is_missing(sandbox: Sandbox, name: str) -> None:
+    words = re.findall(r"\w+", by_other_readers(FILES / name))
+    assert len(words) > 20
+    assert set(words) <= set(re.findall(r"\w+", sandbox.read(FILES / name, name).text))
 
 
 def test_the_right_password_opens_and_a_wrong_one_is_said(sandbox: Sandbox) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from index.load.text import from_text
-from index.types import Document, Heading, PageLayout, Reading
+from index.types import Document, Heading, Reading
 
 _SPACE = re.compile(r"[ \t\r\f\v\u00a0\u2000-\u200a\u202f\u205f\u3000]+")
 _UNCLEAN = re.compile("^ | $|  |[^\\S ]|[\0\u00ad\u200b\ufeff]")
@@ -126,16 +126,7 @@ class Draft:
         self.tables += document.reading.tables
         self.warnings += document.reading.warnings
 
-    def done(
-        self,
-        *,
-        name: str,
-        source: str,
-        media_type: str,
-        pages: Sequence[int] = (),
-        layout: Sequence[PageLayout] = (),
-        reading: Mapping[str, tuple[int, ...]] | None = None,
-    ) -> Document:
+    def done(self, *, name: str, source: str, media_type: str) -> Document:
         """The document; its title is the one set, else `name`. Raises DocumentError when nothing could be read."""
         return from_text(
             "".join(self._parts),
@@ -146,9 +137,7 @@ class Draft:
             metadata=self.metadata,
             dated=self.dated,
             wrapped=False,
-            pages=tuple(pages),
-            layout=tuple(layout),
-            reading=Reading(tables=self.tables, warnings=tuple(self.warnings), **(reading or {})),
+            reading=Reading(tables=self.tables, warnings=tuple(self.warnings)),
         )
 
     def _block(self, kind: Literal["heading", "paragraph", "item", "row"]) -> None:

@@ -252,7 +252,7 @@ def _glyphs(text: pdfium.PdfTextPage, frame: Frame) -> Glyphs:
         codes=codes,
         generated=generated,
         tight=_rectangles(frame, tight),
-        loose=_rectangles(frame, loose.astype(np.float64)[:, [0, 1, 2, 3]]),
+        loose=_rectangles(frame, loose.astype(np.float64)),
         origins=frame.displayed(origins),
         quarters=np.rint(angles / (np.pi / 2)).astype(np.int64) % 4,
     )

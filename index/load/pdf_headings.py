@@ -271,16 +271,23 @@ def _by_outline(
     styled: Sequence[_Styled],
 ) -> None:
     """Give lines that the outline names its levels; other headings of the same type follow them."""
-    named = dict[int, int]()
+    named, known_words = dict[int, int](), dict[int, list[str]]()
     for bookmark in bookmarks:
         wanted = _letters(bookmark.title)
-        if wanted and 0 <= bookmark.page < len(pages):
-            for paragraph in pages[bookmark.page]:
-                if id(paragraph) not in named and len(paragraph.lines) <= 4 and not _leads(paragraph):
-                    found = _letters(text(bookmark.page, paragraph))
-                    if found == wanted or (found.endswith(wanted) and len(found) - len(wanted) <= 12):
-                        paragraph.level = named[id(paragraph)] = min(bookmark.depth + 1, 6)
-                        break
+        if not wanted or not 0 <= bookmark.page < len(pages):
+            continue
+        paragraphs = pages[bookmark.page]
+        if bookmark.page not in known_words:
+            known_words[bookmark.page] = [
+                # A row of a table of contents names a heading, and is none.
+                "" if one.row or len(one.lines) > 4 else _letters(text(bookmark.page, one))
+                for one in paragraphs
+            ]
+        for paragraph, found in zip(paragraphs, known_words[bookmark.page], strict=True):
+            same = found == wanted or (found.endswith(wanted) and len(found) - len(wanted) <= 12)
+            if same and id(paragraph) not in named:
+                paragraph.level = named[id(paragraph)] = min(bookmark.depth + 1, 6)
+                break
     levels = defaultdict[tuple[float, int], list[int]](list)
     for paragraph, style, _ in styled:
         if id(paragraph) in named:
@@ -291,11 +298,6 @@ def _by_outline(
             known = levels.get(style)
             deeper = 1 + max(named.values()) if style[0] <= smallest[0] else 1
             paragraph.level = int(median(known)) if known else min(deeper, 6)
-
-
-def _leads(paragraph: Paragraph) -> bool:
-    """A row of a table of contents names a heading, and is none."""
-    return paragraph.row
 
 
 def _letters(text: str) -> str:

@@ -108,6 +108,7 @@ def _adding(app: FastAPI, library: Library) -> None:
     ) -> JobInfo:
         """Add texts (JSON) or files (multipart, field `files`, repeated). The reply is a job; with `wait` it comes when
         they are searchable. A known id, or a file of a known name, replaces that document."""
+        await run_in_threadpool(library.catalogue.check)
         if request.headers.get("content-type", "").startswith("multipart/form-data"):
             async with request.form(max_files=MOST_FILES, max_fields=MOST_FILES) as form:
                 job = await run_in_threadpool(library.jobs.add, _files(form))

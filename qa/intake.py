@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -166,7 +166,7 @@ def watch(
     model: ModelName = None,
 ) -> None:
     """Keep the index equal to a folder until interrupted: new, changed, moved and deleted files."""
-    from index.watch import Mirror
+    from index.watch import Change, Mirror
     from qa.wire import file_request
 
     with opened(data, model, make=True) as library:
@@ -174,8 +174,11 @@ def watch(
         given = {"collection": collection, "tags": tuple(tag) if tag else None, "root": str(top)}
         mirror = Mirror(library.ingest, top, lambda path: file_request(path, library.settings, **given), ignore or ())
         if dry_run:
-            for event in mirror.plan():
+            planned = mirror.plan()
+            for event in planned:
                 _show(event)
+            counted = ((change, sum(one.change == change for one in planned)) for change in get_args(Change))
+            typer.echo(", ".join(f"{count} {change}" for change, count in counted))
             return
         _follow(library, mirror)
 

@@ -22,7 +22,7 @@ class Options:
 
     `ocr` reads pages without text by tesseract, where that is installed, in `languages` (its names, joined by "+").
     `depth` counts the files around this one: a mail holds a mail holds a file. `page_read` is called with the number
-    of pages read and of all pages, after each page that takes long (OCR): whoever limits the time counts anew.
+    of pages read and of all pages, after some pages, or one that takes long (OCR): whoever limits the time counts anew.
     """
 
     password: str | None = None

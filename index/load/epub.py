@@ -53,7 +53,7 @@ def read(data: bytes, name: str, source: str, options: Options) -> Document:  # 
 
 
 def _chapter(draft: Draft, data: bytes, title: str, name: str) -> None:
-    tree = html.parsed(html.decoded(data, draft), name)
+    tree = html.parsed(html.decoded(data, draft), name, draft)
     if title and not any(tree.find(f".//h{level}") is not None for level in range(1, 7)):
         draft.heading(title, 1)
     html.into(draft, tree, name, whole=True)

@@ -27,10 +27,16 @@ _STANDARD = {
     "utf-16be": "utf-8", "x-sjis": "cp932", "unicode": "utf-8",
 }  # fmt: skip
 """What these names mean on the web, by the WHATWG's Encoding Standard."""
-_START = re.compile(
-    r"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body)[\s>]",
-    re.IGNORECASE | re.DOTALL,
-)
+_NO_ENCODINGS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf-7"}
+"""Python's codecs that no page is written in."""
+_START = re.compile(r"<(?:!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE)
+_DECLARATION = re.compile(r"<\?xml[^>]{0,200}>\s*", re.IGNORECASE)
+_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)[^<>]*>")
+_VOID = set("area base br col embed hr img input link meta param source track wbr".split())
+_INLINE = set("a abbr b cite code em font i mark q s small span strong sub sup u".split())
+_HOLDING = {"script", "style", "template", "title", "textarea", "svg", "math"}
+_DEEPEST = 500
+"""Levels to which a page is flattened when it is nested deeper than libxml2 reads (2,048)."""
 _NAMES = {
     "author": "author", "article:author": "author", "dc.creator": "author", "description": "description",
     "og:description": "description", "keywords": "keywords", "article:published_time": "published",
@@ -48,13 +54,21 @@ def looks_like(data: bytes) -> bool:
     """Whether bytes begin as a web page does."""
     head = data[:_HEAD]
     encoding = next((name for mark, name in _BOMS if head.startswith(mark)), "latin-1")
-    return bool(_START.match(head.decode(encoding, "ignore").lstrip("\ufeff\xef\xbb\xbf")))
+    text = head.decode(encoding, "ignore").lstrip("\ufeff\xef\xbb\xbf \t\r\n\f")
+    declaration = _DECLARATION.match(text)
+    start = declaration.end() if declaration else 0
+    while text.startswith("<!--", start):
+        end = text.find("-->", start + 4)
+        if end < 0:
+            return False
+        start = len(text) - len(text[end + 3 :].lstrip())
+    return bool(_START.match(text, start))
 
 
 def read(data: bytes, name: str, source: str, options: Options) -> Document:  # noqa: ARG001
     """Raises DocumentError when there is nothing to read."""
     draft = Draft()
-    tree = parsed(decoded(data, draft), name)
+    tree = parsed(decoded(data, draft), name, draft)
     _facts(tree, draft)
     into(draft, tree, name)
     return draft.done(name=name, source=source, media_type="text/html")
@@ -66,11 +80,7 @@ def decoded(data: bytes, draft: Draft) -> str:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, "replace")
     declared = _DECLARED.search(data[:_HEAD])
-    label = declared[1].decode("ascii").lower() if declared else ""
-    try:
-        encoding = codecs.lookup(_STANDARD.get(label, label)).name if label else ""
-    except LookupError:
-        encoding = ""
+    encoding = codec(declared[1].decode("ascii")) if declared else ""
     if not encoding:
         try:
             return data.decode("utf-8")
@@ -84,15 +94,58 @@ def decoded(data: bytes, draft: Draft) -> str:
     return text
 
 
-def parsed(text: str, name: str) -> Any:
-    """The tree of a page. Nothing is fetched, no entity is read from elsewhere. Raises DocumentError."""
+def codec(label: str) -> str:
+    """Python's name for an encoding as the web and mails call it; empty for what is none."""
+    label = label.strip().lower()
+    try:
+        found = codecs.lookup(_STANDARD.get(label, label)).name
+        b"x".decode(found, "replace")
+    except (LookupError, ValueError):
+        return ""
+    return "" if found in _NO_ENCODINGS else found
+
+
+def parsed(text: str, name: str, draft: Draft) -> Any:
+    """The tree of a page. Nothing is fetched, no entity is read from elsewhere. Raises DocumentError.
+
+    What is nested deeper than libxml2 reads is flattened, which is told as a warning.
+    """
     text = re.sub(r"^\s*<\?xml[^>]*>", "", text.replace("\0", ""), count=1)
+    tree, cut = _tree(text, name)
+    if cut:
+        draft.warnings.append("it is nested too deeply: its inner parts were read without their structure")
+        tree, cut = _tree(_flattened(text), name)
+        if cut:
+            draft.warnings.append("it is nested too deeply to be read to its end")
+    return tree
+
+
+def _tree(text: str, name: str) -> tuple[Any, bool]:
+    """The tree, and whether the parser gave up before the end."""
     parser = lxml_html.HTMLParser(encoding="utf-8", no_network=True, huge_tree=True, remove_pis=True)
     try:
         tree = lxml_html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
         raise damaged(name, error) from error
-    return tree
+    limits = (etree.ErrorTypes.ERR_RESOURCE_LIMIT, etree.ErrorTypes.ERR_NAME_TOO_LONG)
+    return tree, any(one.type in limits for one in parser.error_log)
+
+
+def _flattened(text: str) -> str:
+    """The page without the tags that lie too deep; where one of them stood is a space, but not within words."""
+    depth = 0
+
+    def kept(tag: re.Match[str]) -> str:
+        nonlocal depth
+        name = tag[2].lower()
+        if name in _VOID or name in _HOLDING:
+            return tag[0]
+        depth = max(0, depth + (-1 if tag[1] else 1))
+        if depth + bool(tag[1]) <= _DEEPEST:
+            return tag[0]
+        return "" if name in _INLINE else " "
+
+    return _TAG.sub(kept, text)
 
 
 def into(draft: Draft, tree: Any, name: str, levels: int = 0, whole: bool = False) -> None:
@@ -121,12 +174,13 @@ def _main(body: Any, skipped: set[Any], words: int) -> Any:
 
 def _facts(tree: Any, draft: Draft) -> None:
     """The title, and what the page says of itself."""
-    title = " ".join((tree.findtext(".//head/title") or tree.findtext(".//title") or "").split())
+    outside = (one for one in tree.iter("title") if next(one.iterancestors("svg"), None) is None)
+    title = " ".join(next((one.text_content() for one in outside), "").split())
     first = tree.find(".//h1")
-    heading = "" if first is None else " ".join(first.text_content().split())
+    heading = "" if first is None else " ".join(first.text_content().split()).rstrip(" ¶🔗")
     draft.title = heading if heading and heading.casefold() in title.casefold() else title or heading
     for meta in tree.iterfind(".//meta"):
-        key = _NAMES.get((meta.get("name") or meta.get("property") or "").lower())
+        key = _NAMES.get((meta.get("name") or meta.get("property") or meta.get("http-equiv") or "").lower())
         content = " ".join((meta.get("content") or "").split())[:1000]
         if key and content:
             draft.metadata.setdefault(key, content)

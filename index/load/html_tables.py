@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from lxml import etree
+
 from index.load import grid
 from index.load.draft import Draft
 
@@ -27,6 +29,7 @@ _BLOCKS = {
     "blockquote",
     "pre",
 }
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _PARTING = _BLOCKS | {"br", "li", "tr", "td", "th", "dt", "dd"}
 _LONG_CELL = 600
 """Characters of a cell beyond which a table is a layout rather than data."""
@@ -36,12 +39,14 @@ def is_layout(table: Any) -> bool:
     """Whether a table only arranges blocks on the page: its cells are read as the blocks that they hold."""
     if (table.get("role") or "").lower() in ("presentation", "none"):
         return True
-    if table.find(".//th") is not None or table.find("./caption") is not None:
-        return False
     rows = list(_rows(table))
-    width = max((len(row) for row in rows), default=0)
-    nested = table.find(".//table") is not None
-    return width < 2 or nested or any(len(cell_text(cell, set())) > _LONG_CELL for row in rows for cell in row)
+    if table.find("./caption") is not None or any(cell.tag == "th" for row in rows for cell in row):
+        return False
+    if max((len(row) for row in rows), default=0) < 2 or table.find(".//table") is not None:
+        return True
+    if next(table.iter(*_HEADINGS, "pre"), None) is not None:
+        return True
+    return any(len(cell_text(cell, set())) > _LONG_CELL for row in rows for cell in row)
 
 
 def put(draft: Draft, table: Any, skipped: set[Any], name: str) -> None:
@@ -51,7 +56,7 @@ def put(draft: Draft, table: Any, skipped: set[Any], name: str) -> None:
         draft.paragraph(cell_text(caption, skipped))
     spanning: dict[int, tuple[int, str]] = {}  # column -> rows that are left, text
     rows: list[grid.Row] = []
-    marked = 0
+    marked, keys = 0, False
     for row in _rows(table):
         cells, column = list[grid.Cell](), 0
         for cell in row:
@@ -63,10 +68,20 @@ def put(draft: Draft, table: Any, skipped: set[Any], name: str) -> None:
                 spanning[column] = (down - 1, words)
             column += across
         _over(spanning, cells, column, to_the_end=True)
-        if marked == len(rows) and row and all(cell.tag == "th" for cell in row) and len(cells) > 1:
+        if marked == len(rows) and row and _is_header(row, cells):
             marked += 1
+        keys = keys or [cell.tag for cell in row[:2]] == ["th", "td"]
         rows.append(cells)
-    grid.put(draft, rows, name, header=min(marked, 3) if marked and marked < len(rows) else None)
+    header = min(marked, 3) if marked < len(rows) else 0
+    grid.put(draft, rows, name, header=header if header or (keys and not marked) else None)
+
+
+def _is_header(row: list[Any], cells: list[grid.Cell]) -> bool:
+    """Whether a row is marked as names of columns; the corner above the names of rows may be empty."""
+    if row[0].getparent().getparent().tag == "thead":
+        return True
+    marked = all(cell.tag == "th" or not cell_text(cell, set()) for cell in row)
+    return marked and any(cell.tag == "th" for cell in row) and len(cells) > 1
 
 
 def _over(spanning: dict[int, tuple[int, str]], cells: list[grid.Cell], column: int, to_the_end: bool = False) -> int:
@@ -91,7 +106,7 @@ def _span(cell: Any, name: str) -> int:
 
 def _rows(table: Any) -> Iterator[list[Any]]:
     """The rows of this table, not of tables inside."""
-    for part in table:
+    for part in sorted(table, key=lambda part: part.tag == "tfoot"):
         if part.tag == "tr":
             yield [cell for cell in part if cell.tag in ("td", "th")]
         elif part.tag in ("thead", "tbody", "tfoot"):
@@ -102,8 +117,8 @@ def _rows(table: Any) -> Iterator[list[Any]]:
 
 def cell_text(element: Any, skipped: set[Any]) -> str:
     """The words of an element in one line, a space where blocks meet."""
-    from lxml import etree
-
+    if not len(element):
+        return " ".join((element.text or "").split())
     words, walker = list[str](), etree.iterwalk(element, events=("start", "end", "comment", "pi"))
     for event, node in walker:
         if event in ("comment", "pi"):

@@ -24,14 +24,26 @@ _UNSEEN = set(
 )
 """Never shown as text, or not text of the page."""
 _FURNITURE = {"nav", "aside", "button", "dialog"}
+_NEVER = {"html", "body", "main", "article", *_HEADINGS}
 _ROLES = {"navigation", "banner", "contentinfo", "search", "complementary", "menu", "menubar", "toolbar", "dialog"}
 _FURNITURE_NAMES = re.compile(
-    r"(?:^|[-_\s])(?:nav(?:bar|box|igation|-?menu)?|menu|breadcrumbs?|cookies?(?:-?banner|-?consent)?|consent|"
-    r"social|share|sharing|sidebar|side-?bar|toc|newsletter|advert(?:isement)?s?|ads?|promo|pagination|pager|"
-    r"skip-?link|related-?(?:posts|articles|content)|mw-editsection|navbox|catlinks|mw-jump-link|printfooter|"
-    r"noprint|vector-\w+-pinned-container|interlanguage\w*|metadata|reference)(?:$|[-_\s])",
+    r"(?:^|[-_])(?:(?:main|sub|top|site)?nav(?:bar|box|igation|menu)?|menu|breadcrumbs?|sidebar|side-bar|toc|newsletter|"
+    r"cookies?(?:banner|bar|consent|notice|law|popup)?|gdpr|onetrust|cybotcookiebotdialog|taboola|outbrain|"
+    r"advert(?:isement)?s?|ads?|promos?|pagination|pager|skip-?(?:link|nav|to-content)|sharebar|addtoany|"
+    r"mw-editsection|catlinks|mw-jump-link|printfooter|noprint|interlanguage\w*|headerlink|anchor-?link|"
+    r"related-?(?:posts?|articles?|content|links?|stories|news|topics|reading|pages))(?:$|[-_])"
+    r"|^(?:(?:post|article|entry|page|story|cookie|site|js|[cl])[-_]+)?(?:social|share|sharing|consent)$"
+    r"|(?:^|[-_])(?:social|share|sharing|consent)(?:[-_]*(?:media|icons?|links?|buttons?|bars?|share|sharing|"
+    r"tools?|widgets?|list|nav|box|banner|dialog|popup|modal|sdk|wrapper|container|follow)){1,4}$"
+    r"|^(?:metadata|reference|vector-\w+-pinned-container|cookieconsent\w*|sharedaddy|jp-relatedposts|widget-area|"
+    r"linenos|linenodiv|rouge-gutter)$",
     re.IGNORECASE,
 )
+"""Matched with each name of an element's class, and with its id."""
+_STATES = re.compile(r"(?:has|with|without|no|is|not|show|hide|use)[-_]", re.IGNORECASE)
+"""So begin names that tell of something else on the page."""
+_ANCHORS = {"¶", "#", "§", "🔗"}
+"""What documentation sets behind a heading, to link to it."""
 _LARGE = 0.5
 """Nothing that holds more than this share of the words is furniture, whatever it is called."""
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
@@ -55,23 +67,52 @@ def unseen(body: Any) -> set[Any]:
 
 def boilerplate(body: Any) -> set[Any]:
     """The elements that surround what the page is about."""
-    every = words(body, set())
-    inside = set()
-    for one in body.iter("article", "main"):
-        inside |= set(one.iter("header", "footer"))
+    sizes, titled, inside = _measured(body)
     found = set()
     for one in body.iter(etree.Element):
-        if one is body or one.tag in ("main", "article", "html", "body"):
+        if one is body or one.tag in _NEVER or (one.tag == "header" and one in titled):
             continue
         role = (one.get("role") or "").lower()
-        named = f"{one.get('class') or ''} {one.get('id') or ''}"
-        page_edge = one.tag in ("header", "footer") and one not in inside and one.find(".//h1") is None
-        if one.tag in _FURNITURE or role in _ROLES or page_edge or _FURNITURE_NAMES.search(named):
-            if one.tag == "header" and one.find(".//h1") is not None:
-                continue
-            if words(one, set()) <= _LARGE * every:
-                found.add(one)
+        edge = one.tag in ("header", "footer") and one not in inside and one not in titled
+        anchor = one.tag == "a" and not len(one) and (one.text or "").strip() in _ANCHORS
+        if (one.tag in _FURNITURE or role in _ROLES or edge or anchor or _named_as_furniture(one)) and sizes[
+            one
+        ] <= _LARGE * sizes[body]:
+            found.add(one)
     return found
+
+
+def _named_as_furniture(one: Any) -> bool:
+    """Ids of sections are made of their headings, and tell nothing."""
+    names = (one.get("class") or "")[:1000].split()
+    if one.get("id") and one.tag != "section" and "section" not in names:
+        names.append(one.get("id")[:100])
+    return any(_FURNITURE_NAMES.search(name) and not _STATES.match(name) for name in names)
+
+
+def _measured(body: Any) -> tuple[dict[Any, int], set[Any], set[Any]]:
+    """The characters in each element, the elements that hold an h1, and the edges of articles, in one walk."""
+    sizes: dict[Any, int] = {}
+    titled, inside, open_titles = set[Any](), set[Any](), [False]
+    count, articles = 0, 0
+    for event, node in etree.iterwalk(body, events=("start", "end", "comment", "pi")):
+        said = node.text if event == "start" else node.tail
+        if event == "start":
+            sizes[node] = -count
+            open_titles.append(False)
+            articles += node.tag in ("article", "main")
+            if articles and node.tag in ("header", "footer"):
+                inside.add(node)
+        elif event == "end":
+            sizes[node] += count
+            articles -= node.tag in ("article", "main")
+            below = open_titles.pop()
+            if below:
+                titled.add(node)
+            open_titles[-1] = open_titles[-1] or below or node.tag == "h1"
+        if said and not (event == "start" and node.tag in ("script", "style", "template")):
+            count += len("".join(said.split()))
+    return sizes, titled, inside
 
 
 def words(root: Any, skipped: set[Any]) -> int:
@@ -142,6 +183,7 @@ class _Walk:
     _heading: int = 0
     _verbatim: int = 0
     _term: str = ""
+    _defining: int = 0
     _describing: int = 0
 
     def words(self, text: str | None) -> None:
@@ -162,6 +204,8 @@ class _Walk:
             self._verbatim += 1
         elif tag == "br":
             self._inline.append("\n")
+        elif tag == "dt":
+            self._defining += 1
         elif tag == "dd":
             self._describing += 1
         elif tag == "img":
@@ -173,9 +217,6 @@ class _Walk:
     def leave(self, node: Any) -> None:
         tag = node.tag
         if tag in _BLOCKS:
-            if tag == "dt":
-                self._term = clean("".join(self._inline)).replace("\n", " ")
-                self._inline.clear()
             self.flush()
         if tag in _HEADINGS:
             self._heading = 0
@@ -183,6 +224,8 @@ class _Walk:
             self._lists.pop()
         elif tag in ("pre", "listing", "xmp"):
             self._verbatim -= 1
+        elif tag == "dt":
+            self._defining -= 1
         elif tag == "dd":
             self._describing -= 1
         elif tag == "dl" and self._term:
@@ -199,9 +242,14 @@ class _Walk:
             self.draft.heading(text, self._heading + self.levels)
         elif self._verbatim:
             self.draft.verbatim(text)
+        elif self._defining:
+            term = clean(text).replace("\n", " ")
+            self._term = f"{self._term}, {term}" if self._term else term
         elif self._describing and self._term:
-            self.draft.item(f"{self._term}: {clean(text)}", max(0, len(self._lists)))
+            self.draft.item(f"{self._term}: {clean(text)}", len(self._lists))
             self._term = ""
+            if self._lists:
+                self._lists[-1].marker = ""
         elif self._lists and self._lists[-1].marker:
             self.draft.item(text, len(self._lists) - 1, self._lists[-1].marker)
             self._lists[-1].marker = ""

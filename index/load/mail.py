@@ -22,15 +22,21 @@ _TELLING = {
     b"from", b"to", b"subject", b"date", b"message-id", b"received", b"mime-version", b"return-path", b"delivered-to",
     b"cc", b"reply-to", b"content-type", b"x-mailer",
 }  # fmt: skip
+_TECHNICAL = {b"message-id", b"received", b"mime-version", b"return-path", b"delivered-to"}
+"""Fields that nobody writes at the head of a note."""
+_ADDRESS = re.compile(rb"(?:From|FROM):.{0,300}\S@\S")
+_SIGNATURES = {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
 _SHOWN = ("From", "To", "Cc", "Date")
 _WRAPPED = 60
 """A line at least this long was broken because it was full, when the next one goes on."""
+_WIDEST = 100
+"""A longer line comes from a program that breaks none: where it ends, its writer ended it."""
 _BREAK = re.compile(r"[-*•>]\s|\d{1,3}[.)]\s|--\s*$|\s")
 
 
 def looks_like(data: bytes) -> bool:
     """Whether bytes begin with the header of a mail."""
-    found = set()
+    found, addressed = set(), False
     for number, line in enumerate(data[:16_384].splitlines()):
         if number == 0 and line.startswith(b"From "):  # as mailboxes begin a mail
             continue
@@ -39,9 +45,10 @@ def looks_like(data: bytes) -> bool:
         field = _FIELD.match(line)
         if field:
             found.add(field[1].lower())
+            addressed = addressed or bool(_ADDRESS.match(line))
         elif line[:1] not in (b" ", b"\t") or number == 0:
             return False
-    return len(found & _TELLING) >= 2 and bool(found & {b"from", b"to", b"subject", b"received", b"message-id"})
+    return len(found & _TELLING) >= 2 and (addressed or bool(found & _TECHNICAL))
 
 
 def read(data: bytes, name: str, source: str, options: Options) -> Document:
@@ -51,12 +58,17 @@ def read(data: bytes, name: str, source: str, options: Options) -> Document:
     assert isinstance(message, EmailMessage)
     draft.title = _header(message, "Subject")
     _facts(message, draft)
-    text = message.get_body(("plain",)) or message.get_body(("html",))
-    body = text if isinstance(text, EmailMessage) else None
+    body = _chosen(message)
     if body is not None:
         _body(draft, body, name)
     _attachments(draft, message, body, options)
     return draft.done(name=name, source=source, media_type="message/rfc822")
+
+
+def _chosen(message: EmailMessage) -> EmailMessage | None:
+    """The part that says it: as plain text, as a page where there is none or an empty one."""
+    parts = [part for part in map(message.get_body, (("plain",), ("html",))) if isinstance(part, EmailMessage)]
+    return next((part for part in parts if _content(part).strip()), None)
 
 
 def _header(message: EmailMessage, name: str) -> str:
@@ -86,13 +98,32 @@ def _facts(message: EmailMessage, draft: Draft) -> None:
 
 def _body(draft: Draft, part: EmailMessage, name: str) -> None:
     if part.get_content_type() == "text/html":
-        html.into(draft, html.parsed(_decoded(draft, part), name), name, levels=1, whole=True)
+        text = _decoded(draft, part) if part.get_content_charset() else html.decoded(_content(part), draft)
+        html.into(draft, html.parsed(text, name, draft), name, levels=1, whole=True)
         return
     text = _decoded(draft, part)
-    if str(part.get_param("format", "")).lower() == "flowed":
-        text = re.sub(r"(?<!^--)(?<=\S) \n(?=[^\s>])", " ", text, flags=re.MULTILINE)
-    for paragraph in _paragraphs(text):
-        draft.paragraph(paragraph)
+    flowed = str(part.get_param("format", "")).lower() == "flowed"
+    if flowed:
+        text = _flowed(text, tight=str(part.get_param("delsp", "")).lower() == "yes")
+    for block in re.split(r"\n[ \t]*(?=\n)", text):
+        draft.paragraph(block if flowed else _unwrapped(block))
+
+
+def _flowed(text: str, tight: bool) -> str:
+    """Lines that end in a space go on in the next (RFC 3676); `tight` when the space is none of the words."""
+    lines, goes_on = list[list[str]](), False
+    for line in text.split("\n"):
+        quoted = line.startswith(">")
+        words = line.removeprefix(" ")
+        signature = words == "-- "
+        if goes_on and words.strip() and not quoted and not signature:
+            lines[-1].append(words)
+        else:
+            lines.append([words])
+        goes_on = words.endswith(" ") and not quoted and not signature and bool(words.strip())
+        if goes_on and tight:
+            lines[-1][-1] = words[:-1]
+    return "\n".join("".join(parts) for parts in lines)
 
 
 def _decoded(draft: Draft, part: EmailMessage) -> str:
@@ -100,9 +131,10 @@ def _decoded(draft: Draft, part: EmailMessage) -> str:
     if not isinstance(data, bytes):
         return str(part.get_payload())
     charset = part.get_content_charset() or "utf-8"
+    encoding = "" if charset in ("ascii", "us-ascii") else html.codec(charset)
     try:
-        text = data.decode(charset)
-    except (LookupError, UnicodeDecodeError):
+        text = data.decode(encoding or "utf-8")
+    except UnicodeDecodeError:
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
@@ -111,19 +143,15 @@ def _decoded(draft: Draft, part: EmailMessage) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _paragraphs(text: str) -> Iterator[str]:
-    """Paragraphs, each wrapped line joined to the one before; lists, quotations and addresses keep their lines."""
-    for block in re.split(r"\n[ \t]*\n", text):
-        lines = list[str]()
-        before = ""
-        for line in block.split("\n"):
-            full = len(before) + 1 + len(line.split(" ", 1)[0]) > _WRAPPED
-            if lines and line.strip() and full and not _BREAK.match(line) and not before.startswith(">"):
-                lines[-1] += f" {line.strip()}"
-            else:
-                lines.append(line.rstrip())
-            before = line
-        yield "\n".join(lines)
+def _unwrapped(block: str) -> str:
+    """A paragraph, each wrapped line joined to the one before; lists, quotations and addresses keep their lines."""
+    words, before = list[str](), ""
+    for line in block.split("\n"):
+        full = len(before) <= _WIDEST and len(before) + 1 + len(line.split(" ", 1)[0]) > _WRAPPED
+        joined = before and line.strip() and full and not _BREAK.match(line) and not before.startswith(">")
+        words += [" " if joined else "\n", line.strip() if joined else line.rstrip()]
+        before = line
+    return "".join(words[1:])
 
 
 def _attachments(draft: Draft, message: EmailMessage, body: EmailMessage | None, options: Options) -> None:
@@ -131,17 +159,19 @@ def _attachments(draft: Draft, message: EmailMessage, body: EmailMessage | None,
 
     parts = list(_leaves(message))
     count = 0
-    for part in parts:
-        file_name = part.get_filename() or ""
+    for part, alternative in parts:
+        file_name = _file_name(part)
         attached = part.get_content_disposition() == "attachment" or file_name
         kind = part.get_content_type()
-        if part is body or not (attached or kind == "message/rfc822"):
+        if part is body or kind in _SIGNATURES:
+            continue
+        if not (attached or kind == "message/rfc822"):
+            if kind in ("text/plain", "text/html") and not alternative:
+                _body(draft, part, "a part of the mail")
             continue
         if part.get_content_disposition() == "inline" and part.get_content_maintype() == "image":
             continue
-        shown = " ".join(
-            (file_name or f"{kind.partition('/')[2]}.{'eml' if kind == 'message/rfc822' else 'bin'}").split()
-        )
+        shown = re.sub(r"[\s/\\\0]+", " ", file_name or f"{kind.partition('/')[2]}.bin").strip()
         count += 1
         if count > MAX_ATTACHMENTS or options.depth >= MAX_DEPTH:
             draft.warnings.append(f"attachment {shown[:100]} was not read: there are too many, or it lies too deep")
@@ -155,15 +185,30 @@ def _attachments(draft: Draft, message: EmailMessage, body: EmailMessage | None,
         draft.document(document)
 
 
-def _leaves(message: EmailMessage) -> Iterator[EmailMessage]:
-    """The parts that hold something; a mail inside is one of them, and is not looked into."""
-    waiting = [message]
+def _file_name(part: EmailMessage) -> str:
+    """What the part is called; a mail inside by its subject, where nothing else is said."""
+    try:
+        name = part.get_filename() or ""
+    except (ValueError, LookupError, TypeError, AttributeError):  # the parser of headers fails in many ways
+        name = ""
+    if not name and part.get_content_type() == "message/rfc822":
+        inner = part.get_payload()
+        subject = _header(inner[0], "Subject") if isinstance(inner, list) and isinstance(inner[0], EmailMessage) else ""
+        name = f"{subject[:80] or 'mail'}.eml"
+    return name
+
+
+def _leaves(message: EmailMessage) -> Iterator[tuple[EmailMessage, bool]]:
+    """The parts that hold something, and whether others say the same; a mail inside is one, and not looked into."""
+    waiting = [(message, False)]
     while waiting:
-        part = waiting.pop(0)
+        part, alternative = waiting.pop()
         if part.get_content_maintype() == "multipart":
-            waiting = [one for one in part.iter_parts() if isinstance(one, EmailMessage)] + waiting
+            alternative = alternative or part.get_content_subtype() == "alternative"
+            inner = [one for one in part.iter_parts() if isinstance(one, EmailMessage)]
+            waiting += [(one, alternative) for one in reversed(inner)]
         else:
-            yield part
+            yield part, alternative
 
 
 def _content(part: EmailMessage) -> bytes:

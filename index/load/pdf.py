@@ -139,6 +139,10 @@ def _numbered(pages: Sequence[int]) -> str:
     return ("page " if len(pages) == 1 else "pages ") + ", ".join(said[:20]) + more
 
 
+_TOLD = 16
+"""Pages after which it is told how far it is, if none takes long."""
+
+
 def _pages(document: pdfium.PdfDocument, name: str, options: Options, report: _Report) -> list[Page]:
     pages, characters, count = list[Page](), 0, len(document)
     for number in range(count):
@@ -150,7 +154,7 @@ def _pages(document: pdfium.PdfDocument, name: str, options: Options, report: _R
             continue
         try:
             pages.append(_page(one, number + 1, options, report))
-            if report.by_ocr[-1:] == [number + 1]:
+            if report.by_ocr[-1:] == [number + 1] or number % _TOLD == _TOLD - 1:
                 options.page_read(number + 1, count)
         finally:
             one.close()

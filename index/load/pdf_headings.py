@@ -209,7 +209,7 @@ def _body(paragraphs: Iterable[Paragraph], least: int) -> _Body:
     for line in (line for paragraph in paragraphs for line in paragraph.lines):
         length = sum(run.end - run.start for run in line.runs)
         sizes[_rounded(line.size)] += length
-        bold[_rounded(line.size)] += length * line.bold
+        bold[_rounded(line.size)] += length * int(line.bold)
     if not sizes or sum(sizes.values()) < least:
         return _Body(0.0, False)
     size = sizes.most_common(1)[0][0]

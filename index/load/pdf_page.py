@@ -251,7 +251,7 @@ def _paired(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
 def _boxes(glyphs: Glyphs) -> Boxes:
     """Boxes of the ink in tenths of a point, of the type for spaces; zeros for what is nowhere."""
     places = np.where((glyphs.codes == 0x20)[:, None], glyphs.loose, glyphs.tight) * SCALE
-    boxes = np.clip(np.rint(places), -(2**30), 2**30).astype(np.int32)
+    boxes: Boxes = np.clip(np.rint(places), -(2**30), 2**30).astype(np.int32)
     boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + 1)
     boxes[glyphs.generated] = 0
     return boxes

@@ -28,7 +28,7 @@ _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from index.lo
 _REUSED = 200
 """Files after which a process makes room for a new one: what a library leaks does not add up."""
 _WAITS = 30
-"""So many times its limit may a file take in all, when page after page needs a part of it (OCR)."""
+"""So many times its limit may a file take in all, when page after page of it needs a part."""
 _STARTED = 60.0
 """Seconds for a process to start."""
 _MOST_REPLY = 1 << 30
@@ -37,7 +37,7 @@ _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TESSDATA_PREFIX", "LD_LIBRARY_PATH", 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """For one file: seconds (with OCR: for a page), bytes of memory, bytes of the file."""
+    """For one file: seconds (of a PDF: for some pages), bytes of memory, bytes of the file."""
 
     seconds: float = 120.0
     memory: int = 2 << 30

@@ -22,7 +22,7 @@ _PARTIAL = ".partial"
 
 
 def verify(catalogue: Catalogue, engine_folder: Path) -> Iterator[str]:
-    """What is wrong, a line each: the database, every document's checksum, every passage, the search index."""
+    """What is wrong, a line each: the database, every document's checksum and passages, every file, the search index."""
     with catalogue.read() as connection:
         for check in ("integrity_check", "foreign_key_check"):
             for row in connection.exec_driver_sql(f"PRAGMA {check}"):
@@ -40,6 +40,10 @@ def verify(catalogue: Catalogue, engine_folder: Path) -> Iterator[str]:
                     yield f"{name}: passage {passage.id} is not a slice of it"
                 if passage.vector is not None and not _sound(passage):
                     yield f"{name}: passage {passage.id} has a damaged vector"
+        kept = connection.execute(sa.select(tables.originals).execution_options(yield_per=10))
+        for file in kept:
+            if hashlib.sha256(file.bytes).hexdigest() != file.sha256:
+                yield f"the stored file {file.name} is not the one that came in (SHA-256)"
     try:
         saved = files.load(engine_folder)
         if saved and not catalogue.knows(saved.stamp):

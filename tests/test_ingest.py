@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from index.build import Report
+from index.care import backup, restore, verify
 from index.errors import DocumentError, QAError
 from index.ingest import FileRequest, Listener
 from index.load import from_text
@@ -139,6 +140,21 @@ def test_originals_are_kept_and_go_with_the_last_document_of_that_content(make_l
     assert originals(library) == [hashlib.sha256(b"Replaced.").hexdigest()]
     library.catalogue.remove(library.catalogue.document_ids()[0])
     assert originals(library) == []
+
+
+def test_a_stored_file_that_was_changed_is_noticed_and_a_backup_holds_the_files(
+    make_library: Make, files: Path, tmp_path: Path
+) -> None:
+    library = make_library()
+    report = put(library, files / "a.txt")[0]
+    backup(library.catalogue, tmp_path / "copy.qa")
+    with library.catalogue.write() as connection:
+        connection.exec_driver_sql("UPDATE originals SET bytes = 'Pelicans eat chips.'")
+    assert any("a.txt is not the one that came in" in problem for problem in verify(library.catalogue, tmp_path))
+    restore(library.catalogue, tmp_path / "copy.qa", replace=True)
+    original = library.catalogue.original(report.document_id)
+    assert original is not None
+    assert original.bytes == b"Pelicans eat fish."
 
 
 def originals(library: Library) -> list[str]:

@@ -117,6 +117,27 @@ def test_a_replacement_character_of_the_page_itself_is_no_warning() -> None:
 # Web pages: blocks
 
 
+@pytest.mark.parametrize(
+    "mention",
+    [
+        "<!-- charset=koi8-r -->",
+        "<script charset=koi8-r></script>",
+        "<script>x = '<meta charset=koi8-r>'</script>",
+        "<link rel=stylesheet href=a.css charset=iso-8859-5>",
+        "<title>How to write <meta charset=koi8-r></title>",
+        "</head><body><p>Write charset=koi8-r or encoding='koi8-r'.</p>",
+    ],
+)
+def test_only_a_meta_tag_or_an_xml_declaration_declares_an_encoding(mention: str) -> None:
+    document = read(f"<html><head>{mention}<body><p>Zoë née – 2 €</p>", "page.html")
+    assert lines(document)[-1] == "Zoë née – 2 €"
+
+
+def test_a_page_in_utf_16_cut_in_two_is_told() -> None:
+    document = read(codecs.BOM_UTF16_LE + "<html><body>Zoë".encode("utf-16-le") + b"x", "page.html")
+    assert document.reading.warnings == ("1 bytes are no utf-16-le and were left out as \ufffd",)
+
+
 def test_headings_keep_their_levels_and_places() -> None:
     document = page("<h1>Rivers</h1><p>One.</p><h2>The <em>Rhine</em></h2><p>Two.</p><h4>Deep</h4><h2></h2>")
     assert headings(document) == [(1, "Rivers"), (2, "The Rhine"), (4, "Deep")]
@@ -147,6 +168,7 @@ def test_headings_keep_their_levels_and_places() -> None:
         pytest.param(
             "<details><summary>Why?</summary><p>Because.</p></details>", ["Why?", "Because."], id="closed details"
         ),
+        pytest.param("<p>so <math><mi>x</mi></math> is</p>", ["so x is"], id="math without words"),
         pytest.param("<p>x<sup>2</sup> and H<sub>2</sub>O</p>", ["x2 and H2O"], id="super- and subscripts"),
         pytest.param("<custom-card><p>One</p><p>Two</p></custom-card>", ["One", "Two"], id="custom elements"),
         pytest.param("<h2>A</h2>b<h2>C</h2>d", ["A", "b", "C", "d"], id="headings part the text"),
@@ -421,6 +443,8 @@ def test_a_page_that_shows_nothing_is_refused() -> None:
         ("", "<p>words</p>", "page"),
         ("<title>Report</title>", "<p>a</p><svg><title>Icon</title></svg>", "Report"),
         ("", "<p>a</p><svg><title>Icon</title></svg>", "page"),
+        ("<title>Flood in Basel | The Daily</title>", "<h1>The Daily</h1><h2>Flood in Basel</h2>", "Flood in Basel"),
+        ("<title>About The Daily</title>", "<h1>The Daily</h1>", "About The Daily"),
         ("<title>Duck - Wikipedia</title>", "<h1><span>Duck</span></h1>", "Duck"),
     ],
 )
@@ -462,12 +486,36 @@ def test_a_page_tells_facts_of_itself() -> None:
         ("<script type='application/ld+json'>" + "[" * 5000 + "</script>", "", ""),
         ("", "<article><time datetime=2022-12-31>New Year's Eve</time></article>", "2022-12-31"),
         ("<meta name=date content=2024-02-30>", "", ""),
+        ("<meta name=date content=20240517>", "", "2024-05-17"),
+        ("<meta name=date content=202405171200>", "", ""),
+        ("<meta http-equiv=last-modified content='Fri, 17 May 2024 10:00:00 GMT'>", "", "2024-05-17"),
         ("<meta name=date content=yesterday>", "", ""),
         ("<meta http-equiv=last-modified content='2024-02-03'>", "", "2024-02-03"),
     ],
 )  # fmt: skip
 def test_the_day_of_a_page(head: str, body: str, dated: str) -> None:
     assert page(f"<p>Words.</p>{body}", head).dated == dated
+
+
+def test_an_address_is_no_author_and_xml_names_the_language() -> None:
+    document = read(
+        '<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="de"><head>'
+        '<meta property="article:author" content="https://x.test/ann"/><meta name="author" content="Ann"/></head>'
+        "<body><p>Words.</p></body></html>",
+        "page.html",
+    )
+    assert document.metadata == {"author": "Ann", "language": "de"}
+
+
+def test_what_a_document_type_declares_is_no_text() -> None:
+    document = read('<!DOCTYPE html [\n<!ENTITY co "Acme">\n]>\n<html><body><p>By Ann.</p></body></html>', "page.html")
+    assert lines(document) == ["By Ann."]
+
+
+def test_sections_of_characters_in_xhtml_are_text() -> None:
+    opening = '<html xmlns="http://www.w3.org/1999/xhtml"><head><script>//<![CDATA[\nx("<p>")\n//]]></script></head>'
+    document = read(f"{opening}<body><p><![CDATA[if a < b & c]]> holds</p><p>End<![CDATA[open", "page.html")
+    assert lines(document)[:2] == ["if a < b & c holds", "End"]
 
 
 # Web pages of common kinds
@@ -650,7 +698,7 @@ def test_chapters_without_headings_are_called_as_in_the_table_of_contents(item: 
 def test_a_chapter_with_a_heading_of_its_own_keeps_it() -> None:
     item = '<item id="n" href="toc.ncx" media-type="application/x-dtbncx+xml"/>'
     chapters = [("one.xhtml", "<h2>Source</h2><p>First.</p>"), TWO[1]]
-    assert headings(read(book(chapters, {"OEBPS/toc.ncx": NCX}, item), "x.epub")) == [(2, "Source"), (1, "The Mouth")]
+    assert headings(read(book(chapters, {"OEBPS/toc.ncx": NCX}, item), "x.epub")) == [(2, "Source"), (2, "The Mouth")]
 
 
 def test_the_table_of_contents_in_the_spine_is_not_read_as_a_chapter() -> None:
@@ -658,6 +706,60 @@ def test_the_table_of_contents_in_the_spine_is_not_read_as_a_chapter() -> None:
     opf = package(TWO, item).replace("<spine>", '<spine><itemref idref="n"/>')
     data = book(TWO, {"OEBPS/nav.xhtml": NAV, "OEBPS/book.opf": opf})
     assert lines(read(data, "x.epub")) == ["First words.", "Second words."]
+
+
+GUIDE = '<guide><reference type="toc" href="contents.htm"/></guide></package>'
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ("<h1>Contents</h1><p><a href='one.xhtml'>The Spring of the river</a></p>", False),
+        (f"<p><a href='one.xhtml'>One</a></p><p>{LONG}</p>", True),
+    ],
+)
+def test_a_table_of_contents_that_the_guide_names_is_left_out(body: str, kept: bool) -> None:
+    chapters = [("contents.htm", body), *TWO]
+    text = read(book(chapters, {"OEBPS/book.opf": package(chapters).replace("</package>", GUIDE)}), "x.epub").text
+    assert (LONG.strip() in text) == kept
+    assert text.endswith("First words.\n\nSecond words.\n")
+    assert "Contents" not in text
+
+
+def test_a_chapter_that_the_spine_names_often_is_read_once() -> None:
+    data = book([("one.xhtml", "<b/>" * 100_000 + "<p>Words.</p>")], spine=[0] * 500)
+    document = only_ours(data, "x.epub", seconds=2)
+    assert document is not None
+    assert lines(document) == ["Words."]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("application/xhtml+xml", "text/x-oeb1-document"),
+        ('<spine><itemref idref="c0"/><itemref idref="c1"/></spine>', ""),
+        ('href="one.xhtml"', 'href="/OEBPS/one.xhtml"'),
+    ],
+)
+def test_packages_written_otherwise_are_read(old: str, new: str) -> None:
+    assert old in package(TWO)
+    data = book(TWO, {"OEBPS/book.opf": package(TWO).replace(old, new)})
+    assert lines(read(data, "x.epub")) == ["First words.", "Second words."]
+
+
+def test_a_book_of_which_no_chapter_is_there_is_damaged() -> None:
+    data = zipped({"META-INF/container.xml": CONTAINER, "OEBPS/book.opf": package(TWO)})
+    with pytest.raises(DocumentError, match=r"x\.epub is damaged: its chapters are missing"):
+        read(data, "x.epub")
+
+
+def test_a_book_is_dated_by_its_publication() -> None:
+    dates = "".join(
+        f'<dc:date xmlns:opf="http://www.idpf.org/2007/opf" opf:event="{event}">{day}</dc:date>'
+        for event, day in (("modification", "2022-02-02"), ("publication", "1999-09-09"))
+    )
+    opf = package(TWO).replace("<dc:date>2021-03-04</dc:date>", dates)
+    assert read(book(TWO, {"OEBPS/book.opf": opf}), "x.epub").dated == "1999-09-09"
 
 
 @pytest.mark.parametrize("algorithm", ["http://ns.adobe.com/adept", "http://www.w3.org/2001/04/xmlenc#aes128-cbc"])
@@ -870,6 +972,16 @@ def test_flowed_text_is_joined(text: str, expected: list[str]) -> None:
             ],
             id="list",
         ),
+        pytest.param(
+            "Bob\n-- \nAnn Li, of the company that has repaired pumps since 1923 in Basel\nPhone 5\n",
+            ["Bob", "--", "Ann Li, of the company that has repaired pumps since 1923 in Basel", "Phone 5"],
+            id="long signature",
+        ),
+        pytest.param(
+            f"Name{' ' * 30}Country{' ' * 30}City\nAnn{' ' * 31}Norway{' ' * 31}Oslo\n",
+            ["Name Country City", "Ann Norway Oslo"],
+            id="columns",
+        ),
         pytest.param("Bob\n-- \nAnn Li\nRiver Street 5\n", ["Bob", "--", "Ann Li", "River Street 5"], id="signature"),
     ],
 )
@@ -953,6 +1065,7 @@ def test_too_many_attachments_are_told() -> None:
     [
         ("us-ascii", "Zoë — ok".encode(), "Zoë — ok", False),
         ("utf-8", "“Zoë” née".encode("cp1252"), "“Zoë” née", True),
+        ("utf-8", "Grüße aus Köln ".encode() + b"\xe2\x82 da", "Grüße aus Köln \ufffd da", True),
         ("no-such", "Zoë — ok".encode(), "Zoë — ok", False),
         ("iso-8859-1", "“Zoë” – 5 €".encode("cp1252"), "“Zoë” – 5 €", False),
         ("base64", "Zoë — ok".encode(), "Zoë — ok", False),
@@ -971,6 +1084,41 @@ def test_a_mail_with_no_words_but_its_header_is_read() -> None:
         "From: a@example.org",
         "To: b@example.org",
     ]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["multipart/encrypted; boundary=x", "application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m"],
+)
+def test_an_encrypted_mail_is_refused(content_type: str) -> None:
+    with pytest.raises(DocumentError, match=r"a\.eml is encrypted"):
+        mailed("--x\nContent-Type: application/octet-stream\n\n-----BEGIN PGP MESSAGE-----\n--x--\n", content_type)
+
+
+def test_appointments_and_pictures_of_a_page_are_left_out_in_silence() -> None:
+    document = mailed(
+        "--x\nContent-Type: text/plain\n\nHello.\n--x\nContent-Type: text/calendar; name=i.ics\n\nBEGIN:VCALENDAR\n"
+        "--x\nContent-Type: image/png; name=logo.png\nContent-ID: <1@x>\n\nx\n--x--\n",
+        "multipart/mixed; boundary=x",
+    )
+    assert said(document) == ["Hello."]
+    assert document.reading.warnings == ()
+
+
+def test_a_saved_page_is_read_without_its_frames() -> None:
+    document = mailed(
+        "--x\nContent-Type: text/html\n\n<html><body><p>The page.</p></body></html>\n"
+        "--x\nContent-Type: text/html\nContent-Location: http://x.test/frame\n\n<p>A frame.</p>\n--x--\n",
+        "multipart/related; boundary=x",
+    )
+    assert said(document) == ["The page."]
+
+
+@pytest.mark.parametrize("name", ["../../etc/note.txt", "C:\\\\x\\\\note.txt", "no\u202ete.txt"])
+def test_names_of_attachments_are_shown_without_tricks(name: str) -> None:
+    header = f'Content-Type: text/plain\nContent-Disposition: attachment; filename="{name}"'
+    document = mailed(f"--x\n\nHello.\n--x\n{header}\n\nWords.\n--x--\n", "multipart/mixed; boundary=x")
+    assert [words.replace(" ", "") for _, words in headings(document)] == ["Attachment:note.txt"]
 
 
 def test_several_text_parts_in_a_mail_are_all_read() -> None:
@@ -1017,6 +1165,7 @@ NOT_EITHER = {
     "XML": "<?xml version='1.0'?><note><body>x</body></note>",
     "a fragment": "<header>From: x</header>",
     "SVG": "<svg xmlns='http://www.w3.org/2000/svg'></svg>",
+    "a note that quotes a mail": "Date: 5 May\nSubject: the roof\n\nFrom: ann@example.org\n",
     "minutes": "Date: 5 May\nSubject: the roof\nPresent: Ann, Bob\n\nThe roof leaks.\n",
     "a play": "ANN: From where?\nBOB: To where?\n\nSubject: unknown\n",
     "HTTP": "HTTP/1.1 200 OK\nDate: today\nContent-Type: text/html\n\n",
@@ -1039,6 +1188,9 @@ def test_other_text_is_neither_a_page_nor_a_mail(text: str) -> None:
         "From ann@example.org Fri May 17 2024\nFrom: a@example.org\nTo: b@example.org\n\nHello.",
         "MIME-Version: 1.0\nDate: Fri, 17 May 2024 10:00:00 +0000\nMessage-ID: <1@x>\nSubject: x\n\nHello.",
         "Delivered-To: b@example.org\nX-Thing: 5\nfrom: a@example.org\n\n",
+        "From: =?utf-8?q?Zo=C3=AB?=\n <z@example.org>\nSubject: x\n\nHello.",
+        "\ufeffFrom: a@example.org\nSubject: x\n\nHello.",
+        "Received: x\nMIME-Version: 1.0\n" + "X-Long: a b c d\n" * 5000 + "From: a@example.org\n\nHello.",
     ],
 )
 def test_a_mail_is_known_by_its_header(data: str) -> None:
@@ -1152,6 +1304,11 @@ def test_nesting_as_in_old_forums_is_read_whole() -> None:
         pytest.param(f"<p style='{'display ' * 130_000}'>Words.</p>", id="a style of 1 MB"),
         pytest.param(f"<img src='data:image/png;base64,{'A' * 1_000_000}'><p>Words.</p>", id="a picture in the page"),
         pytest.param(f"<p {' '.join(f'a{n}=1' for n in range(5_000))}>Words.</p>", id="5,000 attributes"),
+        pytest.param("<p>Words.</p>" + "<div>" * 3000 + "<a" * 50_000 + " < ", id="tags that never close, too deep"),
+        pytest.param("<p>Words.</p>" + "<div>" * 3000 + "<" + "a" * 200_000 + " < ", id="a tag without end, too deep"),
+        pytest.param(
+            "<p xmlns='http://www.w3.org/1999/xhtml'>Words.</p>" + "<![CDATA[" * 50_000, id="sections that never close"
+        ),
         pytest.param(f"<!-- {'-' * 1_000_000} --><p>Words.</p>", id="a comment of 1 MB"),
         pytest.param("<p>Words.</p>" + "<nav>" * 5000 + "x", id="5,000 navs"),
         pytest.param("<p>Words.</p>" + "<header><h1>x</h1></header>" * 3000, id="3,000 headers"),

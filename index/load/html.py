@@ -6,6 +6,9 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Mapping
+from datetime import date as day
+from email.utils import parsedate_to_datetime
+from html import escape
 from typing import Any
 
 from lxml import etree
@@ -17,8 +20,14 @@ from index.load.refusals import damaged
 from index.types import Document
 
 _HEAD = 4096
-"""Bytes in which an encoding is declared."""
-_DECLARED = re.compile(rb"""(?:charset\s*=\s*|encoding\s*=\s*)["']?\s*([\w.:-]+)""", re.IGNORECASE)
+"""Bytes in which a page is known, and its encoding declared (browsers look into 1,024; some pages begin with more)."""
+_XML_ENCODING = re.compile(rb"""\s*<\?xml[^>]{0,200}?\sencoding\s*=\s*["']([\w.:-]+)""")
+_META = re.compile(rb"<!--.*?(?:-->|$)|<(script|style|title)\b.*?(?:</\1|$)|<meta\b([^>]*)>", re.IGNORECASE | re.DOTALL)
+"""The tags that declare an encoding, and what must not be mistaken for one."""
+_CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+_INTERNAL = re.compile(r"(\s*<!doctype[^<>\[]{0,1000})\[.*?\]\s*>", re.IGNORECASE | re.DOTALL)
+"""A document type with declarations of its own, which an HTML parser takes for text."""
+_XHTML = "http://www.w3.org/1999/xhtml"
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _STANDARD = {
     "latin1": "cp1252", "latin-1": "cp1252", "iso-8859-1": "cp1252", "iso8859-1": "cp1252", "ascii": "cp1252",
@@ -31,7 +40,7 @@ _NO_ENCODINGS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "un
 """Python's codecs that no page is written in."""
 _START = re.compile(r"<(?:!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE)
 _DECLARATION = re.compile(r"<\?xml[^>]{0,200}>\s*", re.IGNORECASE)
-_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)[^<>]*>")
+_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/<>]*+)[^<>]*+>")
 _VOID = set("area base br col embed hr img input link meta param source track wbr".split())
 _INLINE = set("a abbr b cite code em font i mark q s small span strong sub sup u".split())
 _HOLDING = {"script", "style", "template", "title", "textarea", "svg", "math"}
@@ -41,9 +50,10 @@ _NAMES = {
     "author": "author", "article:author": "author", "dc.creator": "author", "description": "description",
     "og:description": "description", "keywords": "keywords", "article:published_time": "published",
     "dc.date": "published", "date": "published", "dcterms.date": "published", "citation_publication_date": "published",
-    "article:modified_time": "modified", "last-modified": "modified", "og:site_name": "site",
+    "dc.date.issued": "published", "article:modified_time": "modified", "last-modified": "modified",
+    "og:site_name": "site",
 }  # fmt: skip
-_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+_DATE = re.compile(r"(\d{4})(-?)(\d{2})\2(\d{2})(?!\d)")
 _LOST = 0.2
 """If less than this share of a page's words is left, what was taken for boilerplate was not."""
 _MAIN = 0.4
@@ -78,17 +88,30 @@ def decoded(data: bytes, draft: Draft) -> str:
     """The text of a page in the encoding that it declares; what does not fit is told as a warning."""
     for mark, encoding in _BOMS:
         if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, "replace")
-    declared = _DECLARED.search(data[:_HEAD])
-    encoding = codec(declared[1].decode("ascii")) if declared else ""
+            return _replaced(data[len(mark) :], encoding, draft)
+    encoding = codec(_declared(data[:_HEAD]))
     if not encoding:
         try:
             return data.decode("utf-8")
         except UnicodeDecodeError:
             draft.warnings.append("no encoding is declared; read as Windows-1252, as browsers do")
             encoding = "cp1252"
+    return _replaced(data, encoding, draft)
+
+
+def _declared(head: bytes) -> str:
+    """The encoding that a page names in its XML declaration or in a meta tag; no other mention of one counts."""
+    found = _XML_ENCODING.match(head)
+    for tag in () if found else _META.finditer(head):
+        found = _CHARSET.search(tag[2] or b"")
+        if found:
+            break
+    return found[1].decode("ascii", "replace") if found else ""
+
+
+def _replaced(data: bytes, encoding: str, draft: Draft) -> str:
     text = data.decode(encoding, "replace")
-    lost = text.count("\ufffd") - data.count("\ufffd".encode())
+    lost = text.count("\ufffd") - data.count("\ufffd".encode(encoding, "ignore") or b"\xef\xbf\xbd")
     if lost > 0:
         draft.warnings.append(f"{lost} bytes are no {encoding} and were left out as \ufffd")
     return text
@@ -111,6 +134,11 @@ def parsed(text: str, name: str, draft: Draft) -> Any:
     What is nested deeper than libxml2 reads is flattened, which is told as a warning.
     """
     text = re.sub(r"^\s*<\?xml[^>]*>", "", text.replace("\0", ""), count=1)
+    internal = _INTERNAL.match(text)
+    if internal:
+        text = f"{internal[1]}>{text[internal.end() :]}"
+    if _XHTML in text[:_HEAD]:  # an HTML parser takes such a section for a comment
+        text = _without_sections(text)
     tree, cut = _tree(text, name)
     if cut:
         draft.warnings.append("it is nested too deeply: its inner parts were read without their structure")
@@ -118,6 +146,16 @@ def parsed(text: str, name: str, draft: Draft) -> Any:
         if cut:
             draft.warnings.append("it is nested too deeply to be read to its end")
     return tree
+
+
+def _without_sections(text: str) -> str:
+    """The text with its CDATA sections as plain, escaped text."""
+    parts, *sections = text.split("<![CDATA[")
+    words = [parts]
+    for section in sections:
+        inside, closed, after = section.partition("]]>")
+        words += [escape(inside, quote=False), after] if closed else ["<![CDATA[", section]
+    return "".join(words)
 
 
 def _tree(text: str, name: str) -> tuple[Any, bool]:
@@ -178,18 +216,27 @@ def _facts(tree: Any, draft: Draft) -> None:
     title = " ".join(next((one.text_content() for one in outside), "").split())
     first = tree.find(".//h1")
     heading = "" if first is None else " ".join(first.text_content().split()).rstrip(" ¶🔗")
-    draft.title = heading if heading and heading.casefold() in title.casefold() else title or heading
+    draft.title = _titled(title, heading)
     for meta in tree.iterfind(".//meta"):
         key = _NAMES.get((meta.get("name") or meta.get("property") or meta.get("http-equiv") or "").lower())
         content = " ".join((meta.get("content") or "").split())[:1000]
-        if key and content:
+        address = key == "author" and content.startswith(("http://", "https://"))
+        if key and content and not address:
             draft.metadata.setdefault(key, content)
-    language = (tree.get("lang") or "").strip()[:35]
+    language = (tree.get("lang") or tree.get("xml:lang") or "").strip()[:35]
     canonical = next((link.get("href") for link in tree.iterfind(".//link[@rel='canonical']") if link.get("href")), "")
     draft.metadata |= {key: value for key, value in {"language": language, "url": canonical[:1000]}.items() if value}
     if "published" not in draft.metadata and (published := _published(tree)):
         draft.metadata["published"] = published
     draft.dated = date(draft.metadata.get("published")) or date(draft.metadata.get("modified"))
+
+
+def _titled(title: str, heading: str) -> str:
+    """The heading where the title begins with it and adds the site's name; without the site's name where that is it."""
+    if heading and title.casefold().startswith(heading.casefold()):
+        return heading
+    alone = title[: -len(heading)].rstrip() if heading and title.casefold().endswith(heading.casefold()) else ""
+    return alone[:-1].rstrip() if alone.endswith(tuple("-–—|·:»")) and alone[:-1].strip() else title or heading
 
 
 def _published(tree: Any) -> str:
@@ -216,11 +263,12 @@ def _in_json(value: object) -> str:
 
 
 def date(said: object) -> str:
-    """YYYY-MM-DD from the beginning of what is said, if that is a day there is; else empty."""
-    from datetime import date as day
-
-    found = _DATE.match(str(said or "").strip())
+    """YYYY-MM-DD from the beginning of what is said, or from a date as in mails, if that is a day there is."""
+    words = str(said or "").strip()
+    found = _DATE.match(words)
     try:
-        return day(*map(int, found.groups())).isoformat() if found else ""
-    except ValueError:
+        if found:
+            return day(int(found[1]), int(found[3]), int(found[4])).isoformat()
+        return parsedate_to_datetime(words).date().isoformat()
+    except (ValueError, TypeError, IndexError, OverflowError):
         return ""

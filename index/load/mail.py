@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.message import EmailMessage, Message
-from email.utils import parsedate_to_datetime
 
 from index.errors import DocumentError
 from index.load import html
@@ -24,20 +24,37 @@ _TELLING = {
 }  # fmt: skip
 _TECHNICAL = {b"message-id", b"received", b"mime-version", b"return-path", b"delivered-to"}
 """Fields that nobody writes at the head of a note."""
-_ADDRESS = re.compile(rb"(?:From|FROM):.{0,300}\S@\S")
-_SIGNATURES = {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
+_ADDRESS = re.compile(rb"(?:From|FROM):(?:[^\r\n]|\r?\n[ \t]){0,500}?[^\s:]@\S")
+_FROM = re.compile(rb"^From:", re.IGNORECASE | re.MULTILINE)
+_END = re.compile(rb"(?<=\n)\r?\n")
+_HEADER = 65_536
+"""Bytes in which a header is looked for; what servers add can be long."""
+_WORDLESS = {
+    "application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature", "text/calendar",
+    "application/ics",
+}  # fmt: skip
+"""Signatures, and appointments that the mail itself tells of."""
 _SHOWN = ("From", "To", "Cc", "Date")
 _WRAPPED = 60
 """A line at least this long was broken because it was full, when the next one goes on."""
 _WIDEST = 100
 """A longer line comes from a program that breaks none: where it ends, its writer ended it."""
+_COLUMNS = re.compile(r"^.*\S(?:\t| {3,})\S", re.MULTILINE)
+"""Lines set in columns, such as tables."""
+_UNPRINTED = re.compile(r"[\0-\x1f\x7f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+"""Control characters, and marks of direction that make a name look like another."""
 _BREAK = re.compile(r"[-*•>]\s|\d{1,3}[.)]\s|--\s*$|\s")
 
 
 def looks_like(data: bytes) -> bool:
     """Whether bytes begin with the header of a mail."""
-    found, addressed = set(), False
-    for number, line in enumerate(data[:16_384].splitlines()):
+    found = set()
+    head = data[:_HEADER].removeprefix(codecs.BOM_UTF8)
+    if len(data) > _HEADER:
+        head = head[: head.rfind(b"\n") + 1]  # a line cut in two tells nothing
+    head = _END.split(head, maxsplit=1)[0]
+    addressed = any(_ADDRESS.match(head, line.start()) for line in _FROM.finditer(head))
+    for number, line in enumerate(head.splitlines()):
         if number == 0 and line.startswith(b"From "):  # as mailboxes begin a mail
             continue
         if not line.strip():
@@ -45,7 +62,6 @@ def looks_like(data: bytes) -> bool:
         field = _FIELD.match(line)
         if field:
             found.add(field[1].lower())
-            addressed = addressed or bool(_ADDRESS.match(line))
         elif line[:1] not in (b" ", b"\t") or number == 0:
             return False
     return len(found & _TELLING) >= 2 and (addressed or bool(found & _TECHNICAL))
@@ -54,8 +70,10 @@ def looks_like(data: bytes) -> bool:
 def read(data: bytes, name: str, source: str, options: Options) -> Document:
     """Raises DocumentError when there is nothing to read."""
     draft = Draft()
-    message = message_from_bytes(data, policy=policy.default)
+    message = message_from_bytes(data.removeprefix(codecs.BOM_UTF8), policy=policy.default)
     assert isinstance(message, EmailMessage)
+    if message.get_content_type() == "multipart/encrypted" or _enveloped(message):
+        raise DocumentError(f"{name} is encrypted", "Open it in its mail program, and save it decrypted.")
     draft.title = _header(message, "Subject")
     _facts(message, draft)
     body = _chosen(message)
@@ -63,6 +81,11 @@ def read(data: bytes, name: str, source: str, options: Options) -> Document:
         _body(draft, body, name)
     _attachments(draft, message, body, options)
     return draft.done(name=name, source=source, media_type="message/rfc822")
+
+
+def _enveloped(message: EmailMessage) -> bool:
+    sealed = message.get_content_type() in ("application/pkcs7-mime", "application/x-pkcs7-mime")
+    return sealed and "enveloped" in str(message.get_param("smime-type", "")).lower()
 
 
 def _chosen(message: EmailMessage) -> EmailMessage | None:
@@ -90,10 +113,7 @@ def _facts(message: EmailMessage, draft: Draft) -> None:
     for name, words in (*lines, ("Message-ID", _header(message, "Message-ID"))):
         if words:
             draft.metadata["author" if name == "From" else name.lower().replace("-", "_")] = words[:1000]
-    try:
-        draft.dated = parsedate_to_datetime(_header(message, "Date")).date().isoformat()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        draft.dated = ""
+    draft.dated = html.date(_header(message, "Date"))
 
 
 def _body(draft: Draft, part: EmailMessage, name: str) -> None:
@@ -138,17 +158,31 @@ def _decoded(draft: Draft, part: EmailMessage) -> str:
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
-            text = data.decode("cp1252", "replace")
-            draft.warnings.append(f"its text does not fit its encoding ({charset[:40]}); read as Windows-1252")
+            text = _mended(data, charset, draft)
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _mended(data: bytes, charset: str, draft: Draft) -> str:
+    """Mostly UTF-8 with bytes that are damaged, else what old programs write whatever they declare."""
+    text = data.decode("utf-8", "replace")
+    lost = text.count("\ufffd")
+    if sum(one > "\x7f" for one in text) > 2 * lost:
+        draft.warnings.append(f"{lost} of its characters are damaged, and were left out as \ufffd")
+        return text
+    draft.warnings.append(f"its text does not fit its encoding ({charset[:40]}); read as Windows-1252")
+    return data.decode("cp1252", "replace")
 
 
 def _unwrapped(block: str) -> str:
     """A paragraph, each wrapped line joined to the one before; lists, quotations and addresses keep their lines."""
-    words, before = list[str](), ""
+    if len(_COLUMNS.findall(block)) > 1:
+        return block
+    words, before, signed = list[str](), "", False
     for line in block.split("\n"):
+        signed = signed or line.rstrip() == "--"
         full = len(before) <= _WIDEST and len(before) + 1 + len(line.split(" ", 1)[0]) > _WRAPPED
-        joined = before and line.strip() and full and not _BREAK.match(line) and not before.startswith(">")
+        apart = signed or _BREAK.match(line) or before.startswith(">")
+        joined = before and line.strip() and full and not apart
         words += [" " if joined else "\n", line.strip() if joined else line.rstrip()]
         before = line
     return "".join(words[1:])
@@ -163,15 +197,15 @@ def _attachments(draft: Draft, message: EmailMessage, body: EmailMessage | None,
         file_name = _file_name(part)
         attached = part.get_content_disposition() == "attachment" or file_name
         kind = part.get_content_type()
-        if part is body or kind in _SIGNATURES:
+        if part is body or kind in _WORDLESS:
             continue
         if not (attached or kind == "message/rfc822"):
             if kind in ("text/plain", "text/html") and not alternative:
                 _body(draft, part, "a part of the mail")
             continue
-        if part.get_content_disposition() == "inline" and part.get_content_maintype() == "image":
+        if part.get_content_maintype() == "image" and _within_text(part):
             continue
-        shown = re.sub(r"[\s/\\\0]+", " ", file_name or f"{kind.partition('/')[2]}.bin").strip()
+        shown = _shown(file_name) or f"{kind.partition('/')[2]}.bin"
         count += 1
         if count > MAX_ATTACHMENTS or options.depth >= MAX_DEPTH:
             draft.warnings.append(f"attachment {shown[:100]} was not read: there are too many, or it lies too deep")
@@ -183,6 +217,17 @@ def _attachments(draft: Draft, message: EmailMessage, body: EmailMessage | None,
             continue
         draft.heading(f"Attachment: {shown}", 1)
         draft.document(document)
+
+
+def _within_text(part: EmailMessage) -> bool:
+    """Whether a picture belongs to a page of the mail, such as a logo."""
+    disposition = part.get_content_disposition()
+    return disposition == "inline" or (disposition is None and part.get("Content-ID") is not None)
+
+
+def _shown(name: str) -> str:
+    """The last part of a file's name, without what cannot be seen."""
+    return " ".join(re.split(r"[/\\]", _UNPRINTED.sub(" ", name))[-1].split())
 
 
 def _file_name(part: EmailMessage) -> str:
@@ -204,9 +249,12 @@ def _leaves(message: EmailMessage) -> Iterator[tuple[EmailMessage, bool]]:
     while waiting:
         part, alternative = waiting.pop()
         if part.get_content_maintype() == "multipart":
-            alternative = alternative or part.get_content_subtype() == "alternative"
+            kind = part.get_content_subtype()
+            alternative = alternative or kind == "alternative"
             inner = [one for one in part.iter_parts() if isinstance(one, EmailMessage)]
-            waiting += [(one, alternative) for one in reversed(inner)]
+            # of related parts the first is the page, the others what it shows, such as frames
+            parts = [(one, alternative or (kind == "related" and number > 0)) for number, one in enumerate(inner)]
+            waiting += reversed(parts)
         else:
             yield part, alternative
 

@@ -149,7 +149,7 @@ def test_a_stored_file_that_was_changed_is_noticed_and_a_backup_holds_the_files(
     report = put(library, files / "a.txt")[0]
     backup(library.catalogue, tmp_path / "copy.qa")
     with library.catalogue.write() as connection:
-        connection.exec_driver_sql("UPDATE originals SET bytes = 'Pelicans eat chips.'")
+        connection.exec_driver_sql("UPDATE originals SET bytes = x'00'")
     assert any("a.txt is not the one that came in" in problem for problem in verify(library.catalogue, tmp_path))
     restore(library.catalogue, tmp_path / "copy.qa", replace=True)
     original = library.catalogue.original(report.document_id)

@@ -168,6 +168,9 @@ def test_headings_keep_their_levels_and_places() -> None:
         pytest.param(
             "<details><summary>Why?</summary><p>Because.</p></details>", ["Why?", "Because."], id="closed details"
         ),
+        pytest.param(
+            "<p>so <math alttext='x^2'><mi>x</mi><annotation>x^2</annotation></math> is</p>", ["so x^2 is"], id="math"
+        ),
         pytest.param("<p>so <math><mi>x</mi></math> is</p>", ["so x is"], id="math without words"),
         pytest.param("<p>x<sup>2</sup> and H<sub>2</sub>O</p>", ["x2 and H2O"], id="super- and subscripts"),
         pytest.param("<custom-card><p>One</p><p>Two</p></custom-card>", ["One", "Two"], id="custom elements"),

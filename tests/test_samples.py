@@ -34,7 +34,7 @@ READ: dict[str, tuple[int | None, int]] = {
     "docx_tables.docx": (None, 1703),
     "eml_with_attachment.eml": (None, 230),
     "epub_poetry.epub": (None, 17027),
-    "html_wikipedia_duck.html": (None, 23108),
+    "html_wikipedia_duck.html": (None, 22928),
     "pdf_4pages.pdf": (4, 14633),
     "pdf_encrypted_empty_password_aes256.pdf": (1, 39),
     "pdf_image_and_text.pdf": (1, 617),

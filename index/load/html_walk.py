@@ -19,8 +19,8 @@ _BLOCKS = set(_HEADINGS) | set(
     "hgroup search dialog video audio".split()
 )
 _UNSEEN = set(
-    "script style template noscript iframe object embed svg canvas map head title link meta input select option "
-    "textarea datalist rp rt audio video annotation annotation-xml".split()
+    "script style template noscript iframe object embed svg canvas map noframes head title link meta input select "
+    "option textarea datalist rp rt audio video annotation annotation-xml".split()
 )
 """Never shown as text, or not text of the page."""
 _FURNITURE = {"nav", "aside", "button", "dialog"}
@@ -30,7 +30,8 @@ _FURNITURE_NAMES = re.compile(
     r"(?:^|[-_])(?:(?:main|sub|top|site)?nav(?:bar|box|igation|menu)?|menu|breadcrumbs?|sidebar|side-bar|toc|newsletter|"
     r"cookies?(?:banner|bar|consent|notice|law|popup)?|gdpr|onetrust|cybotcookiebotdialog|taboola|outbrain|"
     r"advert(?:isement)?s?|ads?|promos?|pagination|pager|skip-?(?:link|nav|to-content)|sharebar|addtoany|"
-    r"mw-editsection|catlinks|mw-jump-link|printfooter|noprint|interlanguage\w*|headerlink|anchor-?link|"
+    r"mw-editsection|mw-cite-backlink|mw-redirectedfrom|catlinks|mw-jump-link|printfooter|noprint|interlanguage\w*|"
+    r"headerlink|anchor-?link|"
     r"related-?(?:posts?|articles?|content|links?|stories|news|topics|reading|pages))(?:$|[-_])"
     r"|^(?:(?:post|article|entry|page|story|cookie|site|js|[cl])[-_]+)?(?:social|share|sharing|consent)$"
     r"|(?:^|[-_])(?:social|share|sharing|consent)(?:[-_]*(?:media|icons?|links?|buttons?|bars?|share|sharing|"
@@ -140,6 +141,10 @@ def put(draft: Draft, root: Any, skipped: set[Any], name: str, levels: int) -> N
             if node in skipped or not isinstance(node.tag, str):
                 walker.skip_subtree()
                 walk.skipped.add(node)
+            elif node.tag == "math" and node.get("alttext"):
+                walk.words(node.get("alttext"))
+                walker.skip_subtree()
+                walk.skipped.add(node)
             elif node.tag == "table" and not html_tables.is_layout(node):
                 walk.flush()
                 html_tables.put(draft, node, skipped, name)
@@ -210,8 +215,6 @@ class _Walk:
             self._describing += 1
         elif tag == "img":
             self._inline.append(_alternative(node))
-        elif tag == "math":
-            self._inline.append(node.get("alttext") or "")
         self.words(node.text)
 
     def leave(self, node: Any) -> None:

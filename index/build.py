@@ -22,6 +22,8 @@ from index.types import Document, Passage, PassageVectors, Vector
 
 GROUP_DOCUMENTS = 64
 GROUP_CHARACTERS = 60_000
+MOST_PASSAGES = 100_000
+"""Of one document."""
 _BATCH_TEXTS = 512
 """Texts embedded at a time: enough to fill the model's batches, few enough to show progress."""
 
@@ -141,11 +143,11 @@ class Builder:
         stored = self.catalogue.passages_of(document.id)
         return _report(document, "unchanged", len(stored), all(one.vectors for one in stored))
 
-    def unchanged(self, document_id: str, state: State) -> Report:
-        """The report on a document that is stored already. Raises KeyError when it is not."""
+    def unchanged(self, document_id: str, state: State) -> Report | None:
+        """The report on a document that is stored already; None when it is not, or not any more."""
         summary = self.catalogue.summary(document_id)
         if summary is None:
-            raise KeyError(document_id)
+            return None
         embedded = self._embed(document_id, None)
         return _report(summary, state, summary.passages, embedded)
 
@@ -153,6 +155,11 @@ class Builder:
         passages = chunk(document, self._pieces, self._chunking)
         if not passages:
             raise DocumentError(f"{document.source or document.title} holds no text", "Leave it out.")
+        if len(passages) > MOST_PASSAGES:
+            raise DocumentError(
+                f"{document.source or document.title} makes more than {MOST_PASSAGES:,} passages",
+                "Split it into smaller files.",
+            )
         return passages
 
     def embed_pending(self, embedder: Embedder, progress: Progress | None = None) -> int:

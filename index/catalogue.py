@@ -43,6 +43,7 @@ from index.sources import (
     keep_original,
     of_source,
     originals_of,
+    others_of,
     store_sources,
     under,
 )
@@ -294,6 +295,7 @@ class Catalogue:
         with self.write() as connection:
             self._checked(connection, *self._fingerprint)
             replaced = originals_of(connection, last)
+            shared = others_of(connection, {key: document.original for key, (document, _) in last.items()})
             removed = [gone for key, one in origins.items() for gone in detach(connection, one.source, keep=key)]
             connection.execute(sa.delete(tables.documents).where(tables.documents.c.id.in_(last)))
             connection.execute(sa.insert(tables.documents), [tables.document_row(one) for one, _ in last.values()])
@@ -302,18 +304,37 @@ class Catalogue:
             for document, _ in last.values():
                 origin = origins.get(document.id, Origin(document.source))
                 store_sources(connection, [(document.id, origin)])
+                _insert(
+                    connection,
+                    tables.sources,
+                    [row for row in shared.get(document.id, ()) if row["source"] != origin.source],
+                )
                 keep_original(connection, document.original, origin)
                 _tag(connection, document.id, document.tags)
             forget_originals(connection, replaced)
             return log_changes(connection, [*last, *(one for one in removed if one not in last)])
 
-    def attach(self, document_id: str, origin: Origin) -> int:
-        """Note that a document also came from another file; what that file held before is let go."""
+    def attach_all(self, joining: Sequence[tuple[str, Origin]]) -> set[str]:
+        """Note that documents also came from other files; what those files held before is let go, after all have
+        joined, so that files may change places. The ids of the documents that are still there."""
+        if not joining:
+            return set()
         with self.write() as connection:
             self._checked(connection, *self._fingerprint)
-            removed = detach(connection, origin.source, keep=document_id)
-            attach(connection, document_id, origin)
-            return log_changes(connection, [document_id, *removed])
+            there = set(
+                connection.scalars(
+                    sa.select(tables.documents.c.id).where(
+                        tables.documents.c.id.in_({document_id for document_id, _ in joining})
+                    )
+                )
+            )
+            kept = [(document_id, origin) for document_id, origin in joining if document_id in there]
+            for document_id, origin in kept:
+                attach(connection, document_id, origin)
+            removed = [gone for key, origin in kept for gone in detach(connection, origin.source, keep=key)]
+            if kept:
+                log_changes(connection, list(dict.fromkeys([*there, *removed])))
+        return there
 
     def detach(self, source: str) -> bool:
         """A file is gone: its document goes with it, unless it came from another file too. False when unknown."""

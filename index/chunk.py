@@ -18,6 +18,8 @@ _CHARACTERS_PER_PIECE = 8
 """No passage is longer than this many characters a piece, however few pieces a tokenizer makes of it."""
 _JOINED = regex.compile(r"[\p{M}\u200d\p{Emoji_Modifier}]")
 """What belongs to the character before it."""
+_MOST_JOINED = 32
+"""Such characters that a cut steps back over; more of them are no text, and are cut anywhere."""
 _LIST_ITEM = regex.compile(r"\s*(?:[-*+•‣–—·]|\p{N}{1,3}[.)]|\p{L}[.)])\s")
 
 
@@ -178,9 +180,11 @@ def _boundary(text: str, start: int, end: int) -> int:
     space = regex.search(r"(?r)\s", text, pos=(start + end) // 2, endpos=end)
     if space:
         return space.end()
-    while end > start + 1 and (_JOINED.match(text[end]) or text[end - 1] == "\u200d"):
-        end -= 1
-    return end
+    least = max(start + 1, end - _MOST_JOINED)
+    whole = end
+    while whole > least and (_JOINED.match(text[whole]) or text[whole - 1] == "\u200d"):
+        whole -= 1
+    return whole if whole > least else end
 
 
 def _pack(units: Sequence[_Unit], limit: int, overlap: int) -> Iterator[list[_Unit]]:

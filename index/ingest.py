@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from index.build import GROUP_CHARACTERS, GROUP_DOCUMENTS, Builder, Progress, Report
+from index.build import GROUP_CHARACTERS, GROUP_DOCUMENTS, Builder, Progress, Report, State
 from index.errors import DocumentError
 from index.load import READER
 from index.load.draft import AS_THEY_ARE, Options
@@ -70,18 +70,24 @@ class Ingest:
         self._keep = keep
 
     def run(self, requests: Iterable[FileRequest], listener: Listener = UNHEARD) -> Iterator[Outcome]:
-        """What became of each file, in their order but for those put together. A bad file never stops the others."""
-        group = _Group()
-        waiting: deque[tuple[FileRequest, Future[_Looked]]] = deque()
+        """What became of each file. A bad file never stops the others.
+
+        Files of known content come first: documents that have only moved are found before anything replaces them.
+        """
         pool = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         try:
-            for request in requests:
-                waiting.append((request, pool.submit(self._look, request, listener)))
-                if len(waiting) > _AHEAD:
-                    yield from self._take(*waiting.popleft(), group, listener)
-            while waiting:
-                yield from self._take(*waiting.popleft(), group, listener)
-            yield from self._flush(group, listener)
+            known, unread = list[tuple[FileRequest, str]](), list[FileRequest]()
+            for looked in pool.map(self._look, requests):
+                if isinstance(looked.found, DocumentError):
+                    yield looked.request, looked.found
+                elif looked.found is None:
+                    unread.append(looked.request)
+                elif looked.mine:
+                    yield looked.request, self._labelled_only(looked.request, looked.found)
+                else:
+                    known.append((looked.request, looked.found))
+            yield from self._join(known, unread)
+            yield from self._read_all(unread, pool, listener)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -92,58 +98,91 @@ class Ingest:
             raise outcome
         return outcome
 
-    def _look(self, request: FileRequest, listener: Listener) -> _Looked:
-        """Read a file unless it is known. Runs beside what is embedded."""
-        listener.stage(request, "reading", 0.0)
-        sha256 = hashlib.sha256(content(request.path, self._sandbox.limits.bytes)).hexdigest()
+    def _look(self, request: FileRequest) -> _Looked:
+        """Whether a file's content is stored already, and as the document of that very file."""
+        try:
+            sha256 = hashlib.sha256(content(request.path, self._sandbox.limits.bytes)).hexdigest()
+        except DocumentError as error:
+            return _Looked(request, error)
+        if request.again:
+            return _Looked(request, None)
         known = self.catalogue.of_source(request.source)
-        same = known is not None and known.original == sha256 and known.reader == READER
-        if not request.again and (same or self._held(sha256)):
-            return _Looked(sha256, None)
+        if known and known.original == sha256 and known.reader == READER:
+            return _Looked(request, known.document_id, mine=not request.root or known.root == request.root)
+        return _Looked(request, self.catalogue.holding(sha256, READER))
+
+    def _labelled_only(self, request: FileRequest, document_id: str) -> Report | DocumentError:
+        if request.collection is not None or request.tags is not None:
+            self.catalogue.label(document_id, request.collection, request.tags)
+        report = self.builder.unchanged(document_id, "unchanged")
+        return report or DocumentError(f"{request.source} was removed meanwhile", "Index it again.")
+
+    def _join(self, known: Sequence[tuple[FileRequest, str]], unread: list[FileRequest]) -> Iterator[Outcome]:
+        """Files whose content is stored join its document; where that has gone meanwhile they are to be read."""
+        before = {request.source: self.catalogue.of_source(request.source) for request, _ in known}
+        joined = self.catalogue.attach_all([(held, self._origin(request)) for request, held in known])
+        for request, held in known:
+            mine = before[request.source]
+            state: State = "unchanged" if mine and mine.document_id == held else "duplicate"
+            if held in joined and (request.collection is not None or request.tags is not None):
+                self.catalogue.label(held, request.collection, request.tags)
+            report = self.builder.unchanged(held, state) if held in joined else None
+            if report:
+                yield request, report
+            else:
+                unread.append(request)
+
+    def _read_all(
+        self, requests: Sequence[FileRequest], pool: ThreadPoolExecutor, listener: Listener
+    ) -> Iterator[Outcome]:
+        """Read some files ahead of their turn, and put them in groups."""
+        group = _Group()
+        waiting: deque[tuple[FileRequest, Future[Document | DocumentError]]] = deque()
+        for request in requests:
+            waiting.append((request, pool.submit(self._read, request, listener)))
+            if len(waiting) > _AHEAD:
+                yield from self._take(*waiting.popleft(), group, listener)
+        while waiting:
+            yield from self._take(*waiting.popleft(), group, listener)
+        yield from self._flush(group, listener)
+
+    def _read(self, request: FileRequest, listener: Listener) -> Document | DocumentError:
+        listener.stage(request, "reading", 0.0)
         options = replace(
             request.options, page_read=lambda done, pages: listener.stage(request, "reading", done / max(pages, 1))
         )
-        document = self._sandbox.read(request.path, request.source, options, request.name)
+        try:
+            document = self._sandbox.read(request.path, request.source, options, request.name)
+        except DocumentError as error:
+            return error
         listener.stage(request, "reading", 1.0)
-        return _Looked(document.original, document)
-
-    def _held(self, sha256: str) -> str | None:
-        """The document with that content, read by these loaders."""
-        return self.catalogue.holding(sha256, READER)
+        return document
 
     def _take(
-        self, request: FileRequest, looked: Future[_Looked], group: _Group, listener: Listener
+        self, request: FileRequest, reading: Future[Document | DocumentError], group: _Group, listener: Listener
     ) -> Iterator[Outcome]:
-        try:
-            sha256, document = looked.result().sha256, looked.result().document
-        except DocumentError as error:
-            yield request, error
+        document = reading.result()
+        if isinstance(document, DocumentError):
+            yield request, document
             return
-        if sha256 in group.contents:
+        twin = document.original in group.contents
+        if twin or request.source in group.sources:
             yield from self._flush(group, listener)
-        held = None if request.again else self._held(sha256)
-        if held:
-            yield request, self._attach(request, held)
-        elif document is None:  # it was removed since
-            yield from self._take(request, _done(self._look(replace(request, again=True), listener)), group, listener)
-        else:
-            group.add(request, self._labelled(request, document))
-            if group.full:
-                yield from self._flush(group, listener)
-
-    def _attach(self, request: FileRequest, document_id: str) -> Report:
-        known = self.catalogue.of_source(request.source)
-        mine = known is not None and known.document_id == document_id
-        if not mine or (request.root and known and known.root != request.root):
-            self.catalogue.attach(document_id, self._origin(request))
-        if request.collection is not None or request.tags is not None:
-            self.catalogue.label(document_id, request.collection, request.tags)
-        return self.builder.unchanged(document_id, "unchanged" if mine else "duplicate")
+        held = self.catalogue.holding(document.original, READER) if twin or not request.again else None
+        if held and self.catalogue.attach_all([(held, self._origin(request))]):
+            report = self.builder.unchanged(held, "duplicate")
+            if report:
+                yield request, report
+                return
+        group.add(request, self._labelled(request, document))
+        if group.full:
+            yield from self._flush(group, listener)
 
     def _labelled(self, request: FileRequest, document: Document) -> Document:
         """With its id, which survives edits of its file, and with what is the reader's own."""
         known = self.catalogue.of_source(request.source)
-        mine = known.document_id if known and known.sources == 1 else self._free_id(request.source, document)
+        stays = known is not None and (known.sources == 1 or known.original == document.original)
+        mine = known.document_id if known and stays else self._free_id(request.source, document)
         before = self.catalogue.summary(mine)
         collection = request.collection if request.collection is not None else before.collection if before else ""
         tags = request.tags if request.tags is not None else before.tags if before else ()
@@ -175,7 +214,7 @@ class Ingest:
         outcomes = self._put(group.documents, embedded, origins)
         for document, outcome in zip(group.documents, outcomes, strict=True):
             if isinstance(outcome, Report) and outcome.state == "unchanged":
-                self.catalogue.attach(document.id, origins[document.id])
+                self.catalogue.attach_all([(document.id, origins[document.id])])
         requests = group.requests
         group.clear()
         yield from zip(requests, outcomes, strict=True)
@@ -191,16 +230,21 @@ class Ingest:
             return [outcome for one in documents for outcome in self._put([one], embedded, origins)]
 
     def _origin(self, request: FileRequest) -> Origin:
-        name = request.name or request.path.name
-        return Origin(request.source, name, request.root, READER, request.path if self._keep else None)
+        name, known = request.name or request.path.name, self.catalogue.of_source(request.source)
+        root = request.root or (known.root if known else "")
+        return Origin(request.source, name, root, READER, request.path if self._keep else None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """The SHA-256 of a file, and the document in it unless it is known."""
+    """The document that holds a file's content, None where there is none, or why the file cannot be read.
 
-    sha256: str
-    document: Document | None
+    `mine`: it is this file's own, and nothing is to be done.
+    """
+
+    request: FileRequest
+    found: str | DocumentError | None
+    mine: bool = False
 
 
 class _Group:
@@ -213,20 +257,16 @@ class _Group:
         self.requests: list[FileRequest] = []
         self.documents: list[Document] = []
         self.contents: set[str] = set()
+        self.sources: set[str] = set()
         self._characters = 0
 
     def add(self, request: FileRequest, document: Document) -> None:
         self.requests.append(request)
         self.documents.append(document)
         self.contents.add(document.original)
+        self.sources.add(request.source)
         self._characters += len(document.text)
 
     @property
     def full(self) -> bool:
         return len(self.documents) >= GROUP_DOCUMENTS or self._characters >= GROUP_CHARACTERS
-
-
-def _done(looked: _Looked) -> Future[_Looked]:
-    future: Future[_Looked] = Future()
-    future.set_result(looked)
-    return future

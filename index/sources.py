@@ -86,24 +86,39 @@ def under(connection: sa.Connection, root: str) -> dict[str, str]:
 
 
 def detach(connection: sa.Connection, source: str, keep: str = "") -> list[str]:
-    """A file is gone, or of other content now: take it from its document, and remove that when it was the last.
+    """A file is gone, or of other content now: take it from its documents, and remove those it was the last of.
 
     Documents that are removed; `keep` names one that is left alone.
     """
-    removed = list[str]()
-    known = of_source(connection, source)
-    if known is None or known.document_id == keep:
-        return removed
-    document, rows = tables.documents, tables.sources
-    connection.execute(sa.delete(rows).where(rows.c.document_id == known.document_id, rows.c.source == source))
-    others = sa.select(rows.c.source).where(rows.c.document_id == known.document_id).order_by(rows.c.source).limit(1)
-    other = connection.scalar(others)
-    if other is None:
-        connection.execute(sa.delete(document).where(document.c.id == known.document_id))
-        forget_originals(connection, [known.original])
-        return [known.document_id]
-    connection.execute(sa.update(document).where(document.c.id == known.document_id).values(source=other))
+    documents, rows, removed = tables.documents, tables.sources, list[str]()
+    query = (
+        sa.select(rows.c.document_id, documents.c.original)
+        .join(documents, documents.c.id == rows.c.document_id)
+        .where(rows.c.source == source, documents.c.original != "", rows.c.document_id != keep)
+    )
+    for document_id, original in connection.execute(query).all():
+        connection.execute(sa.delete(rows).where(rows.c.document_id == document_id, rows.c.source == source))
+        others = sa.select(rows.c.source).where(rows.c.document_id == document_id).order_by(rows.c.source).limit(1)
+        other = connection.scalar(others)
+        if other is None:
+            connection.execute(sa.delete(documents).where(documents.c.id == document_id))
+            forget_originals(connection, [original])
+            removed.append(document_id)
+        else:
+            connection.execute(sa.update(documents).where(documents.c.id == document_id).values(source=other))
     return removed
+
+
+def others_of(connection: sa.Connection, originals: Mapping[str, str]) -> dict[str, list[dict[str, object]]]:
+    """The rows of the files of documents, by id, whose content stays the same (`originals`: SHA-256 by id)."""
+    rows, documents = tables.sources, tables.documents.c
+    query = sa.select(rows, documents.original).join(tables.documents, documents.id == rows.c.document_id)
+    found: dict[str, list[dict[str, object]]] = {}
+    for row in connection.execute(query.where(rows.c.document_id.in_(originals))).mappings():
+        if row["original"] and row["original"] == originals[row["document_id"]]:
+            kept = {column.name: row[column.name] for column in rows.c}
+            found.setdefault(row["document_id"], []).append(kept)
+    return found
 
 
 def attach(connection: sa.Connection, document_id: str, origin: Origin) -> None:
@@ -119,8 +134,11 @@ def attach(connection: sa.Connection, document_id: str, origin: Origin) -> None:
 
 def keep_original(connection: sa.Connection, sha256: str, origin: Origin) -> None:
     """Store the file's bytes. Raises DocumentError when they are not those that were read."""
-    known = sa.select(tables.originals.c.sha256).where(tables.originals.c.sha256 == sha256)
-    if origin.file is None or connection.scalar(known):
+    if origin.file is None:
+        return
+    mine = tables.originals.c.sha256 == sha256
+    stored = connection.scalar(sa.select(tables.originals.c.bytes).where(mine))
+    if stored is not None and hashlib.sha256(stored).hexdigest() == sha256:
         return
     try:
         data = origin.file.read_bytes()
@@ -128,6 +146,7 @@ def keep_original(connection: sa.Connection, sha256: str, origin: Origin) -> Non
         raise DocumentError(f"{origin.source} cannot be read: {error.strerror}", "Index it again.") from error
     if hashlib.sha256(data).hexdigest() != sha256:
         raise DocumentError(f"{origin.source} was changed while it was read", "Index it again.")
+    connection.execute(sa.delete(tables.originals).where(mine))
     connection.execute(
         sa.insert(tables.originals), {"sha256": sha256, "name": origin.name or origin.file.name, "bytes": data}
     )

@@ -184,19 +184,38 @@ def watch(
 
 
 def _follow(library: Library, mirror: Mirror) -> None:
+    import signal
+    from threading import Event as Flag
+
     import watchfiles
 
     from index.errors import QAError
 
-    _take_turn(library, mirror.sync)
-    typer.echo(f"Watching {plain(str(mirror.folder))}; Ctrl+C ends it.")
-    sys.stdout.flush()
-    for changes in watchfiles.watch(mirror.folder, raise_interrupt=False, watch_filter=None):
+    ended = Flag()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    synced = False
+    # It yields, even with nothing, once it sees changes: what happens while the whole folder is taken in is not missed.
+    for changes in watchfiles.watch(
+        mirror.folder, watch_filter=None, stop_event=ended, rust_timeout=_PATIENCE_MS, yield_on_timeout=True
+    ):
         paths = sorted({Path(path) for _, path in changes})
         try:
-            _take_turn(library, lambda paths=paths: mirror.follow(paths))  # type: ignore[misc]
+            if not synced:
+                _take_turn(library, mirror.sync)
+                synced = True
+                typer.echo(f"Watching {plain(str(mirror.folder))}; Ctrl+C ends it.")
+                sys.stdout.flush()
+            if paths:
+                _take_turn(library, lambda paths=paths: mirror.follow(paths))  # type: ignore[misc]
         except QAError as error:
+            if not synced:
+                raise
             typer.secho(plain(f"{error.message}. {error.hint}"), fg="red", err=True)
+
+
+_PATIENCE_MS = 500
+"""Milliseconds after which it looks whether it is to end."""
 
 
 def _take_turn(library: Library, work: Callable[[], Iterator[Event]]) -> None:

@@ -130,7 +130,7 @@ def test_the_command_follows_a_folder_until_it_is_interrupted(folder: Path, tmp_
         while "late.txt" not in qa("ask", "pelicans", **given).stdout:
             assert time.monotonic() < until
     finally:
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, signal.SIGTERM)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors

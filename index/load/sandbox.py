@@ -25,6 +25,8 @@ from index.load.worker import IDLE
 from index.types import Document
 
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from index.load.worker import main; main()"
+PROCESSES = 3
+"""Processes at the same time; whoever comes next waits for a turn."""
 _REUSED = 200
 """Files after which a process makes room for a new one: what a library leaks does not add up."""
 _WAITS = 30
@@ -59,6 +61,7 @@ class Sandbox:
         self.limits = limits
         self._idle: list[_Worker] = []
         self._lock = threading.Lock()
+        self._turn = threading.BoundedSemaphore(PROCESSES)
         self._closed = False
 
     def read(self, path: Path, source: str, options: Options = AS_THEY_ARE, name: str = "") -> Document:
@@ -74,7 +77,10 @@ class Sandbox:
             "languages": options.languages,
         }
         began = time.monotonic()
-        document = codec.loads(self._ask(request, name, options.page_read))
+        try:
+            document = codec.loads(self._ask(request, name, options.page_read))
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._failure(name, late=False) from error
         seconds = round(time.monotonic() - began, 3)
         return replace(document, reading=replace(document.reading, seconds=seconds))
 
@@ -102,15 +108,16 @@ class Sandbox:
             worker.end()
 
     def _ask(self, request: dict[str, Any], name: str, beat: Callable[[int, int], None] = lambda *_: None) -> bytes:
-        worker = self._taken()
-        try:
-            kind, payload = worker.ask(request, beat)
-        except _Gone as gone:
-            raise self._failure(name, gone.late) from gone
-        except BaseException:
-            worker.end()
-            raise
-        self._give_back(worker, kind)
+        with self._turn:
+            worker = self._taken()
+            try:
+                kind, payload = worker.ask(request, beat)
+            except _Gone as gone:
+                raise self._failure(name, gone.late) from gone
+            except BaseException:
+                worker.end()
+                raise
+            self._give_back(worker, kind)
         if kind == b"e":
             message, hint = json.loads(payload)
             raise DocumentError(_named(message, request["path"], name), hint)

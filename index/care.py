@@ -22,7 +22,7 @@ _PARTIAL = ".partial"
 
 
 def verify(catalogue: Catalogue, engine_folder: Path) -> Iterator[str]:
-    """What is wrong, a line each: the database, every document's checksum and passages, every file, the search index."""
+    """What is wrong, a line each: the database, each document's checksum and passages, each file, the search index."""
     with catalogue.read() as connection:
         for check in ("integrity_check", "foreign_key_check"):
             for row in connection.exec_driver_sql(f"PRAGMA {check}"):

@@ -35,7 +35,7 @@ class Filter:
 
     One of `documents`, of `collections`, of `types` (short names or media types), every one of `tags`; dated from
     `after` to `before`, both included, each YYYY, YYYY-MM or YYYY-MM-DD. A document of unknown date is in no range.
-    Raises QAError for a date of another form.
+    Raises QAError for a date of another form, or an unknown type.
     """
 
     documents: tuple[str, ...] | None = None
@@ -49,6 +49,16 @@ class Filter:
         for date in (self.after, self.before):
             if date and not _DATE.fullmatch(date):
                 raise QAError(f"{date!r:.50} is not a date", "Write YYYY, YYYY-MM or YYYY-MM-DD.")
+        for one in self.types:
+            if "/" not in one and _type(one) == one:
+                raise QAError(
+                    f"{one!r:.50} is no type of document", f"Take one of {', '.join(TYPES)}, or a media type."
+                )
+
+
+def _type(name: str) -> str:
+    """The media type of a short name; what is none stays as it is."""
+    return TYPES.get(name.lower().lstrip("."), name)
 
 
 EVERYTHING = Filter()
@@ -63,7 +73,7 @@ def selected(connection: sa.Connection, chosen: Filter) -> frozenset[str]:
     if chosen.collections:
         query = query.where(documents.collection.in_(chosen.collections))
     if chosen.types:
-        query = query.where(documents.media_type.in_([TYPES.get(one.lower().lstrip("."), one) for one in chosen.types]))
+        query = query.where(documents.media_type.in_([_type(one) for one in chosen.types]))
     for tag in chosen.tags:
         query = query.where(documents.id.in_(sa.select(tags.document_id).where(tags.tag == tag)))
     if chosen.after or chosen.before:

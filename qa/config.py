@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     )
 
     originals: bool = Field(True, description="keep the files themselves, to show their pages and to download")
-    file_mb: int = Field(256, ge=1, le=4096, description="largest file that is read, in megabytes")
+    file_mb: int = Field(256, ge=1, le=900, description="largest file that is read, in megabytes")
     file_seconds: float = Field(120, gt=0, le=86_400, description="seconds to read a file, or some pages of a PDF")
     file_memory_mb: int = Field(2048, ge=256, description="memory to read a file")
     ocr: bool = Field(True, description="read scanned pages with tesseract, where it is installed")

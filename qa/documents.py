@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import re
+import secrets
 import shutil
-from collections.abc import AsyncIterator, Mapping
-from itertools import pairwise
+import unicodedata
+from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import count, pairwise
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, PlainTextResponse
@@ -31,7 +35,6 @@ from qa.answer import document_url
 from qa.config import resource
 from qa.jobs import Item
 from qa.schemas import (
-    LABEL,
     Added,
     DocumentInfo,
     DocumentList,
@@ -55,7 +58,9 @@ WAIT = 600.0
 """Seconds that `?wait=true` waits at most."""
 MOST_FILES = 1_000
 _NAME = 200
-_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNFIT = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\ufeff\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 """Characters that could make a name look like another, or drive a terminal."""
 _MULTIPART = {
     "type": "object",
@@ -109,10 +114,12 @@ def _adding(app: FastAPI, library: Library) -> None:
         """Add texts (JSON) or files (multipart, field `files`, repeated). The reply is a job; with `wait` it comes when
         they are searchable. A known id, or a file of a known name, replaces that document."""
         await run_in_threadpool(library.catalogue.check)
-        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             async with request.form(max_files=MOST_FILES, max_fields=MOST_FILES) as form:
                 job = await run_in_threadpool(library.jobs.add, _files(form))
         else:
+            if not re.match(r"application/([\w.-]+\+)?json\b", request.headers.get("content-type", "").lower()):
+                raise HTTPException(415, "send application/json, or multipart/form-data with files")
             job = await run_in_threadpool(lambda body: library.jobs.add(_texts(body)), await request.body())
         if wait:
             job = await run_in_threadpool(library.jobs.wait, job, WAIT)
@@ -143,7 +150,14 @@ def _text(given: NewDocument) -> Item:
         for name in ("id", "title", "source", "text", "metadata", "collection", "tags", "dated")
     }
     content = json.dumps(values).encode()
-    return Item(document.title, {"kind": "text"}, lambda path: path.write_bytes(content))
+
+    def write(path: Path) -> None:
+        with path.open("wb") as target:
+            target.write(content)
+            target.flush()
+            os.fsync(target.fileno())
+
+    return Item(document.title, {"kind": "text"}, write)
 
 
 def _document(given: NewText | NewDocument, document_id: str | None) -> Document:
@@ -164,19 +178,24 @@ def _files(form: FormData) -> list[Item]:
     if not uploads:
         raise DocumentError("no file was sent", 'Send files in the field "files" of a multipart form.')
     given = {name: [str(one) for one in form.getlist(name)] for name in ("collection", "tags", "password")}
-    if any(len(one) > LABEL for one in given["collection"] + given["tags"]):
-        raise DocumentError(f"a collection or tag is longer than {LABEL} characters", "Shorten it.")
-    labels = {"collection": next(iter(given["collection"]), None), "tags": given["tags"] or None}
-    return [_file(one, labels, next(iter(given["password"]), None)) for one in uploads]
+    try:
+        labels = Labels(collection=next(iter(given["collection"]), None), tags=given["tags"] or None)
+    except ValidationError as error:
+        problems = [problem | {"loc": ("body", *problem["loc"])} for problem in error.errors(include_url=False)]
+        raise RequestValidationError(problems) from error
+    names = numbered([file_name(one.filename or "") for one in uploads])
+    password = next(iter(given["password"]), None)
+    return [_file(one, name, labels.model_dump(), password) for one, name in zip(uploads, names, strict=True)]
 
 
-def _file(upload: UploadFile, labels: Mapping[str, Any], password: str | None) -> Item:
-    name = file_name(upload.filename or "")
+def _file(upload: UploadFile, name: str, labels: Mapping[str, Any], password: str | None) -> Item:
     request = {"kind": "file", "source": name, **labels}
 
     def write(path: Path) -> None:
         with path.open("wb") as target:
             shutil.copyfileobj(upload.file, target, 1 << 20)
+            target.flush()
+            os.fsync(target.fileno())
 
     return Item(name, request, write, password)
 
@@ -184,8 +203,22 @@ def _file(upload: UploadFile, labels: Mapping[str, Any], password: str | None) -
 def file_name(given: str) -> str:
     """What a file that was sent is called: a label, never a path. Folders inside stay, so that names stay apart."""
     parts = [_UNFIT.sub("", part).strip() for part in re.split(r"[/\\]", given)]
-    name = "/".join(part for part in parts if part.strip(".")) or "unnamed"
-    return name if len(name) <= _NAME else f"{name[: _NAME // 2]}…{name[-_NAME // 2 :]}"
+    name = unicodedata.normalize("NFC", "/".join(part for part in parts if part.strip(".")))
+    if not name:
+        return f"unnamed-{secrets.token_hex(4)}"
+    apart = hashlib.sha256(name.encode()).hexdigest()[:8]  # two long names may differ in the middle only
+    return name if len(name) <= _NAME else f"{name[: _NAME // 2 - 10]}…{apart}…{name[-_NAME // 2 :]}"
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Names that are sent twice in one request are told apart: "report (2).pdf"."""
+    taken, apart = set[str](), list[str]()
+    for name in names:
+        stem, dot, suffix = name.rpartition(".")
+        tries = (f"{stem or name} ({number}){dot}{suffix if stem else ''}" for number in count(2))
+        apart.append(name if name not in taken else next(one for one in tries if one not in taken))
+        taken.add(apart[-1])
+    return apart
 
 
 def _jobs(app: FastAPI, library: Library) -> None:
@@ -207,17 +240,17 @@ def _jobs(app: FastAPI, library: Library) -> None:
         return job(job_id)
 
     @app.get("/jobs/{job_id}/events", responses=_NOT_FOUND, tags=["documents"], response_class=EventSourceResponse)
-    async def job_events(job_id: str) -> AsyncIterator[ServerSentEvent]:
+    async def job_events(info: JobInfo = Depends(job)) -> AsyncIterator[ServerSentEvent]:  # noqa: B008
         """The same as server-sent events: `progress` at every change, `done` at the end."""
         before = None
-        while True:
-            info = await run_in_threadpool(job, job_id)
+        while not library.jobs.closing:
             if info != before:
                 yield ServerSentEvent(data=info, event="done" if info.state == "done" else "progress")
             if info.state == "done":
                 return
             before = info
             await asyncio.sleep(0.2)
+            info = await run_in_threadpool(job, info.id)
 
 
 def _listing(app: FastAPI, library: Library) -> None:
@@ -284,7 +317,7 @@ def _showing(app: FastAPI, library: Library) -> None:
     )
     def get_page(
         document_id: str,
-        number: int,
+        number: Annotated[int, PathParameter(ge=1, le=2**31)],
         request: Request,
         start: Annotated[int, Query(ge=0, le=2**31, description="first marked character")] = 0,
         end: Annotated[int, Query(ge=0, le=2**31, description="the one after the last")] = 0,

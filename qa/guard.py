@@ -41,7 +41,12 @@ class Guard:
             await self._app(scope, receive, send)
             return
         if self._hosts is not None and _host(scope) not in self._hosts:
-            await _misdirected(scope, receive, send)
+            await _refused(
+                421, "misdirected_request", "this service answers on this machine only", scope, receive, send
+            )
+            return
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and _foreign(scope):
+            await _refused(403, "forbidden", "pages of other sites may not change the library", scope, receive, send)
             return
         received, most = 0, MAX_UPLOAD if _header(scope, b"content-type").startswith("multipart/") else MAX_BODY
 
@@ -74,10 +79,14 @@ def _header(scope: Scope, name: bytes) -> str:
     return next((value for found, value in scope["headers"] if found == name), b"").decode("latin-1").lower()
 
 
-async def _misdirected(scope: Scope, receive: Receive, send: Send) -> None:
-    error = {
-        "code": "misdirected_request",
-        "message": "this service answers on this machine only",
-        "hint": "Open it by the address that it printed.",
-    }
-    await JSONResponse({"error": error}, 421, HEADERS)(scope, receive, send)
+def _foreign(scope: Scope) -> bool:
+    """Whether a browser says that a page of another site sends this. Programs say nothing of the kind."""
+    origin = _header(scope, b"origin")
+    return _header(scope, b"sec-fetch-site") in ("cross-site", "same-site") or (
+        bool(origin) and origin.partition("://")[2] != _header(scope, b"host")
+    )
+
+
+async def _refused(status: int, code: str, message: str, scope: Scope, receive: Receive, send: Send) -> None:
+    error = {"code": code, "message": message, "hint": "Open it by the address that it printed."}
+    await JSONResponse({"error": error}, status, HEADERS)(scope, receive, send)

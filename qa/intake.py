@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -162,6 +163,7 @@ def watch(
     ignore: Ignore = None,
     collection: Collection = None,
     tag: Tag = None,
+    password: Password = None,
     data: Data = None,
     model: ModelName = None,
 ) -> None:
@@ -170,9 +172,12 @@ def watch(
     from qa.wire import file_request
 
     with opened(data, model, make=True) as library:
-        top = folder.absolute()
-        given = {"collection": collection, "tags": tuple(tag) if tag else None, "root": str(top)}
-        mirror = Mirror(library.ingest, top, lambda path: file_request(path, library.settings, **given), ignore or ())
+        top = Path(os.path.abspath(folder))  # noqa: PTH100
+        given: dict[str, Any] = {"collection": collection, "tags": tuple(tag) if tag else None, "root": str(top)}
+        given["options"] = replace(library.settings.reading, password=password)
+        mirror = Mirror(
+            library.ingest, top, lambda path: file_request(path, library.settings, **given), ignore or (), library.owns
+        )
         if dry_run:
             planned = mirror.plan()
             for event in planned:

@@ -86,7 +86,7 @@ class Jobs:
         self._passwords: dict[tuple[str, int], str] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._closing = False
+        self.closing = False
 
     def start(self) -> None:
         """Go on with what was not done when the service ended."""
@@ -143,7 +143,7 @@ class Jobs:
         """The job when it is done, or as it is after so many seconds."""
         end = time.monotonic() + seconds
         with self._changed:
-            while job.state != "done" and time.monotonic() < end and not self._closing:
+            while job.state != "done" and time.monotonic() < end and not self.closing:
                 self._changed.wait(min(0.5, max(0.0, end - time.monotonic())))
                 job = self.get(job.id) or job
         return job
@@ -151,7 +151,7 @@ class Jobs:
     def close(self) -> None:
         """Stop after the file at hand; the rest goes on at the next start."""
         with self._changed:
-            self._closing = True
+            self.closing = True
             self._changed.notify_all()
         if self._thread:
             self._thread.join(timeout=10)
@@ -164,11 +164,11 @@ class Jobs:
         return JobFile(row.name, state, round(share, 3), outcome.get("report"), outcome.get("error"))
 
     def _run(self) -> None:
-        while not self._closing:
+        while not self.closing:
             with self._changed:
-                job_id = self._next()
+                job_id, known = self._next()
                 if job_id is None:
-                    self._changed.wait()
+                    self._changed.wait(None if known else RETRY)
                     continue
             try:
                 with self._catalogue.lock.held():  # else what was read could not be stored
@@ -179,15 +179,15 @@ class Jobs:
                 _log.exception("job %s failed", job_id)
                 self._give_up(job_id, error)
 
-    def _next(self) -> str | None:
+    def _next(self) -> tuple[str | None, bool]:
+        """The oldest job that is not done, and whether that could be looked up."""
         query = sa.select(tables.jobs.c.id).where(tables.jobs.c.finished_at.is_(None))
         try:
             with self._catalogue.read() as connection:
-                found: str | None = connection.scalar(query.order_by(tables.jobs.c.created_at).limit(1))
-                return found
+                return connection.scalar(query.order_by(tables.jobs.c.created_at).limit(1)), True
         except QAError:
             _log.exception("the jobs cannot be read")
-            return None
+            return None, False
 
     def _do(self, job_id: str) -> None:
         query = sa.select(tables.job_files).where(
@@ -208,7 +208,7 @@ class Jobs:
         requests = (self._request(job_id, row) for row in rows if row.request["kind"] == "file")
         for request, outcome in self._ingest.run(requests, Listener(stage)):
             self._settle(job_id, numbers[str(request.path)], outcome)
-            if self._closing:
+            if self.closing:
                 return
         self._finish(job_id)
 

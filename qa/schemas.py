@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from index.build import Report
+from index.errors import QAError
 from index.schema import DocumentSummary
 from index.search import Mode
 from index.select import TYPES, Filter
@@ -98,6 +99,15 @@ class Chosen(_Strict):
     )
     after: Date = ""
     before: Date = ""
+
+    @field_validator("types")
+    @classmethod
+    def _known(cls, given: list[str]) -> list[str]:
+        try:
+            Filter(types=tuple(given))
+        except QAError as error:
+            raise ValueError(f"{error.message}. {error.hint}") from error
+        return given
 
     def filter(self) -> Filter:
         documents = None if self.document_ids is None else tuple(self.document_ids)

@@ -35,7 +35,11 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         print(f"{documents} document{'s' * (documents != 1)}, {passages} passages in {settings.data}")  # noqa: T201
         print(f"Chapter & Verse: http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)  # noqa: T201
         config = uvicorn.Config(
-            create_app(library, _hosts(host)), log_level="warning", server_header=False, lifespan="on"
+            create_app(library, _hosts(host)),
+            log_level="warning",
+            server_header=False,
+            lifespan="on",
+            timeout_graceful_shutdown=5,
         )
         uvicorn.Server(config).run(sockets=[listener])
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -183,6 +184,13 @@ def test_a_missing_document_and_the_description_of_the_api(start: Start, page: P
     expect(page.get_by_text("/ask").first).to_be_visible()
 
 
+def until(met: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 def printed(browser: Browser, folder: Path, words: str) -> Path:
     """A PDF of three pages that the browser itself has made; the words stand on the second."""
     page = browser.new_page()
@@ -239,11 +247,11 @@ def test_a_pdf_is_put_in_and_its_citation_opens_the_real_page_marked(
         for (let n = 0; n < data.length; n += 4) count += data[n] > 220 && data[n + 2] < 170;
         return count;
     }"""
-    source.wait_for_function(f"({marked})(document.querySelector('#picture')) > 500")
+    until(lambda: picture.evaluate(marked) > 500)
     source.screenshot(path=ARTEFACTS / "source-pdf.png")
     source.get_by_role("button", name="Next page").click()
     expect(source.locator("#number")).to_have_text("Page 3 of 3")
-    source.wait_for_function(f"({marked})(document.querySelector('#picture')) === 0")
+    until(lambda: picture.evaluate(marked) == 0)
     for width, scheme in ((320, "dark"), (2000, "light")):
         source.set_viewport_size({"width": width, "height": 800})
         source.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]

@@ -146,3 +146,10 @@ def test_a_long_title_leaves_room_for_the_text() -> None:
     made = from_text("One sentence. " * 200, title="A very long title " * 50, source="s")
     for passage in chunk(made, MODEL, Chunking(240)):
         assert len(MODEL.spans([f"{passage.context}\n{passage.text}"])[0]) <= MODEL.max_length - 2
+
+
+def test_endless_combining_marks_are_cut_into_few_passages() -> None:
+    text = "a" + "\u0301" * 50_000
+    passages = chunk(from_text(text, title="t"), EstimatedPieces())
+    assert "".join(one.text for one in passages) == text
+    assert len(passages) < 200

@@ -15,6 +15,7 @@ from index.errors import DocumentError, QAError
 from index.ingest import FileRequest, Listener
 from index.load import from_text
 from index.select import Filter
+from index.sources import Origin
 from index.types import Document
 from qa.wire import Library
 
@@ -92,6 +93,46 @@ def test_the_first_of_two_sources_may_change_and_the_other_keeps_the_old_text(ma
     assert kept is not None
     assert kept.sources == (str(files / "copy.txt"),)
     assert sorted(found(library, "pelicans")) == ["a.txt", "copy.txt"]
+
+
+def test_a_copy_keeps_what_its_original_loses_to_an_edit(make_library: Make, files: Path) -> None:
+    library = make_library()
+    put(library, files / "a.txt")
+    shutil.copy(files / "a.txt", files / "copy.txt")
+    (files / "a.txt").write_text("Herons eat frogs.")
+    put(library, files / "a.txt", files / "copy.txt")
+    assert found(library, "pelicans") == ["copy.txt"]
+    assert found(library, "herons") == ["a.txt"]
+
+
+def test_files_that_change_places_keep_their_documents(make_library: Make, files: Path) -> None:
+    library = make_library()
+    put(library, files / "a.txt", files / "b.txt")
+    before = {one.sources: one.id for one in library.catalogue.summaries()}
+    (files / "a.txt").rename(files / "aside")
+    (files / "b.txt").rename(files / "a.txt")
+    (files / "aside").rename(files / "b.txt")
+    assert states(library, files / "a.txt", files / "b.txt") == ["duplicate", "duplicate"]
+    after = {one.sources: one.id for one in library.catalogue.summaries()}
+    assert set(before.values()) == set(after.values())
+    assert before[(str(files / "a.txt"),)] == after[(str(files / "b.txt"),)]
+
+
+def test_reading_again_keeps_twins_together_under_their_id(make_library: Make, files: Path) -> None:
+    library = make_library()
+    shutil.copy(files / "a.txt", files / "copy.txt")
+    both = (files / "a.txt", files / "copy.txt")
+    before = put(library, *both)[0].document_id
+    put(library, *both, again=True)
+    (summary,) = library.catalogue.summaries()
+    assert (summary.id, summary.sources) == (before, tuple(map(str, both)))
+
+
+def test_a_file_joins_no_document_that_has_gone(make_library: Make, files: Path) -> None:
+    library = make_library()
+    generation = library.catalogue.generation()
+    assert library.catalogue.attach_all([("gone", Origin(str(files / "a.txt")))]) == set()
+    assert library.catalogue.generation() == generation
 
 
 def test_a_changed_file_replaces_its_document_in_one_step_under_the_same_id(make_library: Make, files: Path) -> None:
@@ -232,6 +273,8 @@ def test_filters_narrow_before_ranking(make_library: Make) -> None:
 def test_a_date_of_another_form_is_refused(date: str) -> None:
     with pytest.raises(QAError, match="not a date"):
         Filter(after=date)
+    with pytest.raises(QAError, match="no type"):
+        Filter(types=("pdff",))
 
 
 def test_labels_stay_when_a_document_is_replaced_and_change_without_reading(make_library: Make, files: Path) -> None:

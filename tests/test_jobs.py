@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from index import schema as tables
 from index.lock import WriterLock
 from qa import jobs as jobs_module
 from qa.api import create_app
-from qa.documents import file_name
+from qa.documents import file_name, numbered
 from qa.wire import Library
 from tests.conftest import Server
 
@@ -100,7 +101,8 @@ def test_a_file_of_the_same_name_replaces_and_its_labels_filter(client: TestClie
 
 
 @pytest.mark.parametrize(
-    "body", [{"after": "yesterday"}, {"tags": [""]}, {"types": "pdf"}, {"collections": ["x" * 101]}]
+    "body",
+    [{"after": "yesterday"}, {"tags": [""]}, {"types": "pdf"}, {"types": ["pdff"]}, {"collections": ["x" * 101]}],
 )
 def test_a_bad_filter_is_refused(client: TestClient, body: dict[str, Any]) -> None:
     assert client.post("/ask", json={"question": "who", **body}).status_code == 422
@@ -115,13 +117,67 @@ def test_a_bad_filter_is_refused(client: TestClient, body: dict[str, Any]) -> No
         ("C:\\windows\\a.txt", "C:/windows/a.txt"),
         ("a\0b\n.txt", "ab.txt"),
         ("evil\u202etxt.exe", "eviltxt.exe"),
-        ("...", "unnamed"),
-        ("", "unnamed"),
-        ("x" * 300 + ".pdf", "x" * 100 + "…" + "x" * 96 + ".pdf"),
+        ("...", r"unnamed-\w{8}"),
+        ("", r"unnamed-\w{8}"),
+        ("x" * 300 + ".pdf", r"x{90}…\w{8}…x{96}\.pdf"),
+        ("cafe\u0301.txt", "café.txt"),
     ],
 )
 def test_a_file_name_is_a_label_and_never_a_path(given: str, named: str) -> None:
-    assert file_name(given) == named
+    assert re.fullmatch(named, file_name(given))
+
+
+def test_names_that_differ_only_in_the_middle_stay_apart() -> None:
+    assert file_name("x" * 200 + "1" + "x" * 200) != file_name("x" * 200 + "2" + "x" * 200)
+    assert numbered(["a.txt", "b", "a.txt", "a (2).txt", "b", "a.txt"]) == [
+        "a.txt",
+        "b",
+        "a (2).txt",
+        "a (2) (2).txt",
+        "b (2)",
+        "a (3).txt",
+    ]
+
+
+def test_two_files_of_one_name_in_one_upload_are_two_documents(client: TestClient) -> None:
+    parts = [("files", ("report.txt", text, "text/plain")) for text in (b"Pelicans eat fish.", b"Gulls eat chips.")]
+    body = client.post("/documents?wait=true", files=parts).json()
+    assert [one["source"] for one in body["documents"]] == ["report.txt", "report (2).txt"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"origin": "http://testserver.evil.example"},
+    ],
+)
+def test_a_page_of_another_site_cannot_change_the_library(client: TestClient, headers: dict[str, str]) -> None:
+    before = client.get("/documents").json()
+    for reply in (
+        client.post("/documents?wait=true", files=[("files", ("a.txt", b"Evil."))], headers=headers),
+        client.delete(before["documents"][0]["url"], headers=headers),
+    ):
+        assert (reply.status_code, reply.json()["error"]["code"]) == (403, "forbidden")
+    text = client.post("/documents", content=b'{"documents": []}', headers={"content-type": "text/plain"})
+    assert text.status_code == 415
+    assert client.get("/documents").json() == before
+    same = {"origin": "http://testserver", "sec-fetch-site": "same-origin"}
+    sent = client.post("/documents?wait=true", files=[("files", ("a.txt", b"Good."))], headers=same)
+    assert sent.status_code == 201
+
+
+@pytest.mark.parametrize("fields", [{"tags": ""}, {"collection": "a\0b"}, {"tags": ["x"] * 101}, {"tags": "x" * 101}])
+def test_labels_of_files_are_checked_like_those_of_texts(client: TestClient, fields: dict[str, Any]) -> None:
+    reply = send(client, {"a.txt": b"Text."}, **fields)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_request")
+
+
+def test_an_unknown_job_has_no_events(client: TestClient) -> None:
+    for path in ("/jobs/none", "/jobs/none/events"):
+        assert (client.get(path).status_code, client.get(path).json()["error"]["code"]) == (404, "not_found")
 
 
 def test_hostile_names_are_stored_beside_nothing_else(client: TestClient, library: Library) -> None:
@@ -139,7 +195,7 @@ def test_an_original_is_to_be_saved_and_never_a_page_of_ours(client: TestClient)
     path = f"/documents/{body['documents'][0]['document_id']}"
     reply = client.get(f"{path}/original")
     assert reply.content == content
-    assert reply.headers["content-disposition"].startswith("attachment; filename*=UTF-8''pa%CC%88ge%20x.html")
+    assert reply.headers["content-disposition"].startswith("attachment; filename*=UTF-8''p%C3%A4ge%20x.html")
     assert "sandbox" in reply.headers["content-security-policy"]
     assert "alert" not in client.get(f"{path}/text").text
     assert client.get(f"{path}/pages").json() == []

@@ -73,12 +73,13 @@ def test_a_citation_names_the_page_and_its_picture_marks_the_very_words(
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("0.png", 404),
+        ("0.png", 422),
         ("6.png", 404),
         ("x.png", 422),
         ("1.png?width=99999", 422),
         ("1.png?start=-1", 422),
-        ("-1.png", 404),
+        ("-1.png", 422),
+        ("99999999999999999999.png", 422),
     ],
 )
 def test_a_page_that_is_not_there_is_said(client: TestClient, sent: dict[str, Any], path: str, status: int) -> None:

@@ -109,6 +109,27 @@ def test_a_folder_that_is_gone_or_suddenly_empty_removes_nothing(make_library: M
     assert names(one.sync()) == []
 
 
+def test_a_watched_file_stays_watched_when_it_is_indexed_otherwise(make_library: Make, folder: Path) -> None:
+    library = make_library()
+    list(mirror(library, folder).sync())
+    (folder / "one.txt").write_text("Edited, and indexed by hand.")
+    library.ingest.one(FileRequest(folder / "one.txt", str(folder / "one.txt")))
+    (folder / "one.txt").unlink()
+    assert ("removed", "one.txt") in names(mirror(library, folder).sync())
+
+
+def test_when_everything_goes_at_once_nothing_is_removed(make_library: Make, folder: Path) -> None:
+    library = make_library()
+    one = mirror(library, folder)
+    list(one.sync())
+    gone = [folder / "one.txt", folder / "two.md", folder / "sub" / "three.txt"]
+    for path in gone:
+        path.unlink()
+    with pytest.raises(DocumentError, match="is empty, but 3"):
+        list(one.follow(gone))
+    assert len(stored(library)) == 3
+
+
 @pytest.mark.server
 def test_the_command_follows_a_folder_until_it_is_interrupted(folder: Path, tmp_path: Path) -> None:
     given = {"QA_DATA": str(tmp_path / "data"), "QA_MODEL": "/no/such/model"}

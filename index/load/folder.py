@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
@@ -29,14 +29,21 @@ IGNORE_FILE = ".qaignore"
 class Selection:
     """The documents below a folder: known by their suffix, not hidden, not ignored.
 
-    Old formats are among them, so that they are refused with advice rather than passed over in silence.
+    Old formats are among them, so that they are refused with advice rather than passed over in silence. `left_out`
+    tells further files that are none. Raises DocumentError for patterns that cannot be read.
     """
 
-    def __init__(self, top: Path, ignore: Sequence[str] = ()) -> None:
+    def __init__(
+        self, top: Path, ignore: Sequence[str] = (), left_out: Callable[[Path], bool] = lambda _path: False
+    ) -> None:
         self.top = top
+        self._left_out = left_out
         file = top / IGNORE_FILE
-        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-        self._spec = GitIgnoreSpec.from_lines([*lines, *ignore])
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+            self._spec = GitIgnoreSpec.from_lines([*lines, *ignore])
+        except (OSError, ValueError) as error:
+            raise DocumentError(f"what {file} or --ignore leaves out is not clear: {error}", "Mend it.") from error
 
     def wants(self, path: Path) -> bool:
         """Whether a file below the top is one of them."""
@@ -51,7 +58,7 @@ class Selection:
             folders[:] = sorted(name for name in folders if self._enters(Path(parent, name)))
             for name in sorted(names):
                 path = Path(parent, name)
-                if self.wants(path) and path.is_file():
+                if self.wants(path) and path.is_file() and not self._left_out(path):
                     yield path
 
     def _enters(self, folder: Path) -> bool:
@@ -65,9 +72,13 @@ def find_files(paths: Iterable[Path], ignore: Sequence[str] = ()) -> Iterator[Pa
     Raises DocumentError for a path that does not exist.
     """
     for path in paths:
-        if path.is_dir():
+        try:
+            folder, there = path.is_dir(), path.exists() or path.is_symlink()
+        except OSError:  # such as a name that is too long
+            folder = there = False
+        if folder:
             yield from Selection(path, ignore).files()
-        elif path.exists() or path.is_symlink():
+        elif there:
             yield path
         else:
             raise DocumentError(f"{path} does not exist", "Check the path; relative ones count from this folder.")

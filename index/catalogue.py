@@ -32,20 +32,15 @@ from index.migrations import STEPS
 from index.schema import DocumentSummary, StoredPassage
 from index.select import Filter, selected
 from index.sources import (
-    Known,
     Origin,
-    Original,
-    attach,
+    Sources,
     detach,
     forget_originals,
     grouped,
-    holding,
     keep_original,
-    of_source,
     originals_of,
     others_of,
     store_sources,
-    under,
 )
 from index.sqlite import CHOOSE, database, driver, read_by_driver, reclaim, translated
 from index.types import Document, PageLayout, Passage, PassageVectors, Span, Stamp
@@ -73,6 +68,7 @@ class Catalogue:
         except OSError as error:
             raise StorageError(f"the data folder {folder} cannot be made: {error.strerror}", CHOOSE) from error
         self.lock = WriterLock(folder)
+        self.sources = Sources(self.read, self.changing)
         self._database = database(self.path)
         self._fingerprint = {} if remake else dict(fingerprint)
         self._counted: tuple[Stamp, tuple[int, int, int]] | None = None
@@ -203,33 +199,6 @@ class Catalogue:
         starts = [*row.pages, row.characters]
         return Span(starts[number - 1], starts[number]), PageLayout(row.width, row.height, row.boxes)
 
-    def original(self, document_id: str) -> Original | None:
-        """The file that a document was read from, where it is kept."""
-        documents, files = tables.documents.c, tables.originals.c
-        query = (
-            sa.select(files.name, documents.media_type, files.bytes)
-            .join(tables.documents, documents.original == files.sha256)
-            .where(documents.id == document_id)
-        )
-        with self.read() as connection:
-            row = connection.execute(query).first()
-        return Original(row.name, row.media_type, row.bytes) if row else None
-
-    def of_source(self, source: str) -> Known | None:
-        """The document that a file belongs to."""
-        with self.read() as connection:
-            return of_source(connection, source)
-
-    def holding(self, original: str, reader: int) -> str | None:
-        """The document with the content of a file (its SHA-256), as that version of the loaders read it."""
-        with self.read() as connection:
-            return holding(connection, original, reader)
-
-    def under(self, root: str) -> dict[str, str]:
-        """The files of a watched folder that are stored, and the SHA-256 of each."""
-        with self.read() as connection:
-            return under(connection, root)
-
     def selected(self, chosen: Filter) -> frozenset[str]:
         """The ids of the documents that a filter leaves."""
         with self.read() as connection:
@@ -292,8 +261,7 @@ class Catalogue:
             document.id: (document, tables.passage_rows_of(document, passages, vectors))
             for document, passages, vectors in made
         }
-        with self.write() as connection:
-            self._checked(connection, *self._fingerprint)
+        with self.changing() as connection:
             replaced = originals_of(connection, last)
             shared = others_of(connection, {key: document.original for key, (document, _) in last.items()})
             removed = [gone for key, one in origins.items() for gone in detach(connection, one.source, keep=key)]
@@ -314,38 +282,6 @@ class Catalogue:
             forget_originals(connection, replaced)
             return log_changes(connection, [*last, *(one for one in removed if one not in last)])
 
-    def attach_all(self, joining: Sequence[tuple[str, Origin]]) -> set[str]:
-        """Note that documents also came from other files; what those files held before is let go, after all have
-        joined, so that files may change places. The ids of the documents that are still there."""
-        if not joining:
-            return set()
-        with self.write() as connection:
-            self._checked(connection, *self._fingerprint)
-            there = set(
-                connection.scalars(
-                    sa.select(tables.documents.c.id).where(
-                        tables.documents.c.id.in_({document_id for document_id, _ in joining})
-                    )
-                )
-            )
-            kept = [(document_id, origin) for document_id, origin in joining if document_id in there]
-            for document_id, origin in kept:
-                attach(connection, document_id, origin)
-            removed = [gone for key, origin in kept for gone in detach(connection, origin.source, keep=key)]
-            if kept:
-                log_changes(connection, list(dict.fromkeys([*there, *removed])))
-        return there
-
-    def detach(self, source: str) -> bool:
-        """A file is gone: its document goes with it, unless it came from another file too. False when unknown."""
-        with self.write() as connection:
-            self._checked(connection, *self._fingerprint)
-            known = of_source(connection, source)
-            if known:
-                removed = detach(connection, source)
-                log_changes(connection, removed or [known.document_id])
-        return known is not None
-
     def label(self, document_id: str, collection: str | None, tags: Sequence[str] | None) -> bool:
         """Change a document's collection and tags; None leaves them. False when there is none of that id."""
         with self.write() as connection:
@@ -363,8 +299,7 @@ class Catalogue:
 
         A passage that was replaced meanwhile, even by other text or another title at the same place, keeps what it has.
         """
-        with self.write() as connection:
-            self._checked(connection, *self._fingerprint)
+        with self.changing() as connection:
             passages = in_use(connection)
             for passage, vectors in made:
                 columns = passages.c
@@ -378,8 +313,7 @@ class Catalogue:
 
     def remove(self, document_id: str) -> bool:
         """Remove a document with all its passages; False when there is none of that id."""
-        with self.write() as connection:
-            self._checked(connection, *self._fingerprint)
+        with self.changing() as connection:
             files = originals_of(connection, [document_id])
             gone = connection.execute(sa.delete(tables.documents).where(tables.documents.c.id == document_id)).rowcount
             if gone:
@@ -421,6 +355,13 @@ class Catalogue:
                 yield connection
             with self._database.connect() as connection:
                 reclaim(connection)
+
+    @contextmanager
+    def changing(self) -> Iterator[sa.Connection]:
+        """The same for what is searched. Raises IndexMismatch when the index is not the one that was opened."""
+        with self.write() as connection:
+            self._checked(connection, *self._fingerprint)
+            yield connection
 
     @contextmanager
     def note(self) -> Iterator[sa.Connection]:

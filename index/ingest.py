@@ -106,10 +106,10 @@ class Ingest:
             return _Looked(request, error)
         if request.again:
             return _Looked(request, None)
-        known = self.catalogue.of_source(request.source)
+        known = self.catalogue.sources.of(request.source)
         if known and known.original == sha256 and known.reader == READER:
             return _Looked(request, known.document_id, mine=not request.root or known.root == request.root)
-        return _Looked(request, self.catalogue.holding(sha256, READER))
+        return _Looked(request, self.catalogue.sources.holding(sha256, READER))
 
     def _labelled_only(self, request: FileRequest, document_id: str) -> Report | DocumentError:
         if request.collection is not None or request.tags is not None:
@@ -119,8 +119,8 @@ class Ingest:
 
     def _join(self, known: Sequence[tuple[FileRequest, str]], unread: list[FileRequest]) -> Iterator[Outcome]:
         """Files whose content is stored join its document; where that has gone meanwhile they are to be read."""
-        before = {request.source: self.catalogue.of_source(request.source) for request, _ in known}
-        joined = self.catalogue.attach_all([(held, self._origin(request)) for request, held in known])
+        before = {request.source: self.catalogue.sources.of(request.source) for request, _ in known}
+        joined = self.catalogue.sources.join([(held, self._origin(request)) for request, held in known])
         for request, held in known:
             mine = before[request.source]
             state: State = "unchanged" if mine and mine.document_id == held else "duplicate"
@@ -168,8 +168,8 @@ class Ingest:
         twin = document.original in group.contents
         if twin or request.source in group.sources:
             yield from self._flush(group, listener)
-        held = self.catalogue.holding(document.original, READER) if twin or not request.again else None
-        if held and self.catalogue.attach_all([(held, self._origin(request))]):
+        held = self.catalogue.sources.holding(document.original, READER) if twin or not request.again else None
+        if held and self.catalogue.sources.join([(held, self._origin(request))]):
             report = self.builder.unchanged(held, "duplicate")
             if report:
                 yield request, report
@@ -180,7 +180,7 @@ class Ingest:
 
     def _labelled(self, request: FileRequest, document: Document) -> Document:
         """With its id, which survives edits of its file, and with what is the reader's own."""
-        known = self.catalogue.of_source(request.source)
+        known = self.catalogue.sources.of(request.source)
         stays = known is not None and (known.sources == 1 or known.original == document.original)
         mine = known.document_id if known and stays else self._free_id(request.source, document)
         before = self.catalogue.summary(mine)
@@ -214,7 +214,7 @@ class Ingest:
         outcomes = self._put(group.documents, embedded, origins)
         for document, outcome in zip(group.documents, outcomes, strict=True):
             if isinstance(outcome, Report) and outcome.state == "unchanged":
-                self.catalogue.attach_all([(document.id, origins[document.id])])
+                self.catalogue.sources.join([(document.id, origins[document.id])])
         requests = group.requests
         group.clear()
         yield from zip(requests, outcomes, strict=True)
@@ -230,7 +230,7 @@ class Ingest:
             return [outcome for one in documents for outcome in self._put([one], embedded, origins)]
 
     def _origin(self, request: FileRequest) -> Origin:
-        name, known = request.name or request.path.name, self.catalogue.of_source(request.source)
+        name, known = request.name or request.path.name, self.catalogue.sources.of(request.source)
         root = request.root or (known.root if known else "")
         return Origin(request.source, name, root, READER, request.path if self._keep else None)
 

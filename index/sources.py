@@ -1,12 +1,13 @@
 """Where documents came from: the same content is stored once, with every file that holds it.
 
-Functions over a transaction of the catalogue's.
+`Sources` is what others use; the functions below it work inside a transaction of the catalogue's.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 
 from index import schema as tables
 from index.errors import DocumentError
+from index.history import log_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,37 +54,84 @@ class Original:
     bytes: bytes
 
 
-def holding(connection: sa.Connection, original: str, reader: int) -> str | None:
-    """The document with that content (SHA-256 of the file), as that version of the loaders read it."""
-    documents, rows = tables.documents.c, tables.sources.c
-    query = sa.select(documents.id).join(tables.sources, rows.document_id == documents.id)
-    query = query.where(documents.original == original, rows.reader == reader).limit(1)
-    found: str | None = connection.scalar(query)
-    return found
+class Sources:
+    """The files of a catalogue's documents. `read` and `changing` open its transactions."""
 
+    def __init__(
+        self,
+        read: Callable[[], AbstractContextManager[sa.Connection]],
+        changing: Callable[[], AbstractContextManager[sa.Connection]],
+    ) -> None:
+        self._read = read
+        self._changing = changing
 
-def of_source(connection: sa.Connection, source: str) -> Known | None:
-    """The document of a file; a text added under that name without a file is none."""
-    own, documents = tables.sources.alias(), tables.documents
-    count = sa.select(sa.func.count()).where(tables.sources.c.document_id == own.c.document_id).scalar_subquery()
-    query = (
-        sa.select(own.c.document_id, documents.c.original, own.c.reader, own.c.root, count)
-        .join(documents, documents.c.id == own.c.document_id)
-        .where(own.c.source == source, documents.c.original != "")
-        .limit(1)
-    )
-    row = connection.execute(query).first()
-    return Known(*row) if row else None
+    def of(self, source: str) -> Known | None:
+        """The document of a file; a text added under that name without a file is none."""
+        own, documents = tables.sources.alias(), tables.documents
+        count = sa.select(sa.func.count()).where(tables.sources.c.document_id == own.c.document_id).scalar_subquery()
+        query = (
+            sa.select(own.c.document_id, documents.c.original, own.c.reader, own.c.root, count)
+            .join(documents, documents.c.id == own.c.document_id)
+            .where(own.c.source == source, documents.c.original != "")
+            .limit(1)
+        )
+        with self._read() as connection:
+            row = connection.execute(query).first()
+        return Known(*row) if row else None
 
+    def holding(self, original: str, reader: int) -> str | None:
+        """The document with the content of a file (its SHA-256), as that version of the loaders read it."""
+        documents, rows = tables.documents.c, tables.sources.c
+        query = sa.select(documents.id).join(tables.sources, rows.document_id == documents.id)
+        with self._read() as connection:
+            found: str | None = connection.scalar(query.where(documents.original == original, rows.reader == reader))
+        return found
 
-def under(connection: sa.Connection, root: str) -> dict[str, str]:
-    """The files of a watched folder that are stored, and the SHA-256 of each."""
-    query = (
-        sa.select(tables.sources.c.source, tables.documents.c.original)
-        .join(tables.documents, tables.documents.c.id == tables.sources.c.document_id)
-        .where(tables.sources.c.root == root)
-    )
-    return {row.source: row.original for row in connection.execute(query)}
+    def under(self, root: str) -> dict[str, str]:
+        """The files of a watched folder that are stored, and the SHA-256 of each."""
+        query = (
+            sa.select(tables.sources.c.source, tables.documents.c.original)
+            .join(tables.documents, tables.documents.c.id == tables.sources.c.document_id)
+            .where(tables.sources.c.root == root)
+        )
+        with self._read() as connection:
+            return {row.source: row.original for row in connection.execute(query)}
+
+    def original(self, document_id: str) -> Original | None:
+        """The file that a document was read from, where it is kept."""
+        documents, files = tables.documents.c, tables.originals.c
+        query = (
+            sa.select(files.name, documents.media_type, files.bytes)
+            .join(tables.documents, documents.original == files.sha256)
+            .where(documents.id == document_id)
+        )
+        with self._read() as connection:
+            row = connection.execute(query).first()
+        return Original(row.name, row.media_type, row.bytes) if row else None
+
+    def join(self, joining: Sequence[tuple[str, Origin]]) -> set[str]:
+        """Note that documents also came from other files; what those files held before is let go, after all have
+        joined, so that files may change places. The ids of the documents that are still there."""
+        if not joining:
+            return set()
+        ids = tables.documents.c.id
+        with self._changing() as connection:
+            there = set(connection.scalars(sa.select(ids).where(ids.in_({one for one, _ in joining}))))
+            kept = [(document_id, origin) for document_id, origin in joining if document_id in there]
+            for document_id, origin in kept:
+                attach(connection, document_id, origin)
+            removed = [gone for key, origin in kept for gone in detach(connection, origin.source, keep=key)]
+            if kept:
+                log_changes(connection, list(dict.fromkeys([*there, *removed])))
+        return there
+
+    def let_go(self, source: str) -> bool:
+        """A file is gone: its document goes with it, unless it came from another file too. False when unknown."""
+        known = self.of(source)
+        if known:
+            with self._changing() as connection:
+                log_changes(connection, detach(connection, source) or [known.document_id])
+        return known is not None
 
 
 def detach(connection: sa.Connection, source: str, keep: str = "") -> list[str]:

@@ -55,7 +55,7 @@ class Mirror:
 
     def plan(self) -> list[Event]:
         """What `sync` would do."""
-        stored = self._catalogue.under(self._root)
+        stored = self._catalogue.sources.under(self._root)
         files = {self._source(path): path for path in self._selection().files()}
         gone = {source: sha for source, sha in stored.items() if source not in files}
         by_content = {sha: source for source, sha in gone.items()}
@@ -66,7 +66,7 @@ class Mirror:
             except DocumentError as error:
                 events.append(Event("failed", path, error=error))
                 continue
-            known = self._catalogue.of_source(source)
+            known = self._catalogue.sources.of(source)
             if known:
                 events.append(Event("unchanged" if known.original == sha256 else "changed", path))
             elif sha256 in by_content:
@@ -84,7 +84,7 @@ class Mirror:
         """
         self._check()
         files = list(self._selection().files())
-        stored = self._catalogue.under(self._root)
+        stored = self._catalogue.sources.under(self._root)
         if stored and not files:
             raise self._emptied(len(stored))
         yield from self._taken(files, listener)
@@ -93,7 +93,7 @@ class Mirror:
     def follow(self, changed: Iterable[Path], listener: Listener = UNHEARD) -> Iterator[Event]:
         """Take in what has changed at these paths. Raises DocumentError when the folder is gone, or empty at once."""
         self._check()
-        selection, stored = self._selection(), self._catalogue.under(self._root)
+        selection, stored = self._selection(), self._catalogue.sources.under(self._root)
         files, gone = dict[Path, None](), set[str]()
         for path in changed:
             if path.name == IGNORE_FILE:
@@ -137,5 +137,5 @@ class Mirror:
 
     def _gone(self, sources: Iterable[str]) -> Iterator[Event]:
         for source in sorted(sources):
-            if self._catalogue.detach(source):
+            if self._catalogue.sources.let_go(source):
                 yield Event("removed", Path(source))

@@ -288,7 +288,7 @@ def _showing(app: FastAPI, library: Library) -> None:
     def get_original(document_id: str) -> Response:
         """The file as it came, to be saved; never shown as a page of this service."""
         found(library, document_id)
-        original = library.catalogue.original(document_id)
+        original = library.catalogue.sources.original(document_id)
         if original is None:
             raise HTTPException(
                 404, "the file itself is not stored; QA_ORIGINALS keeps those that are added from now on"
@@ -337,7 +337,7 @@ def _showing(app: FastAPI, library: Library) -> None:
 def _drawn(library: Library, summary: DocumentSummary, number: int, marked: tuple[int, int], width: int) -> bytes:
     """Raises HTTPException (404), DocumentError."""
     page = library.catalogue.page(summary.id, number)
-    original = library.catalogue.original(summary.id) if page else None
+    original = library.catalogue.sources.original(summary.id) if page else None
     if page is None or original is None:
         what = f"page {number}" if page is None else "the file itself, from which pages are drawn (QA_ORIGINALS),"
         raise HTTPException(404, f"{what} is not stored for {summary.title[:200]!r}")

@@ -131,7 +131,7 @@ def test_reading_again_keeps_twins_together_under_their_id(make_library: Make, f
 def test_a_file_joins_no_document_that_has_gone(make_library: Make, files: Path) -> None:
     library = make_library()
     generation = library.catalogue.generation()
-    assert library.catalogue.attach_all([("gone", Origin(str(files / "a.txt")))]) == set()
+    assert library.catalogue.sources.join([("gone", Origin(str(files / "a.txt")))]) == set()
     assert library.catalogue.generation() == generation
 
 
@@ -166,14 +166,14 @@ def test_originals_are_kept_and_go_with_the_last_document_of_that_content(make_l
     library = make_library()
     shutil.copy(files / "a.txt", files / "copy.txt")
     report = put(library, files / "a.txt", files / "copy.txt")[0]
-    original = library.catalogue.original(report.document_id)
+    original = library.catalogue.sources.original(report.document_id)
     assert original is not None
     assert (original.name, original.bytes) == ("a.txt", b"Pelicans eat fish.")
     assert originals(library) == [hashlib.sha256(b"Pelicans eat fish.").hexdigest()]
-    assert library.catalogue.detach(str(files / "a.txt"))
-    assert library.catalogue.original(report.document_id) is not None
-    assert library.catalogue.detach(str(files / "copy.txt"))
-    assert not library.catalogue.detach(str(files / "copy.txt"))
+    assert library.catalogue.sources.let_go(str(files / "a.txt"))
+    assert library.catalogue.sources.original(report.document_id) is not None
+    assert library.catalogue.sources.let_go(str(files / "copy.txt"))
+    assert not library.catalogue.sources.let_go(str(files / "copy.txt"))
     assert (originals(library), library.catalogue.counts()[0]) == ([], 0)
     put(library, files / "b.txt")
     (files / "b.txt").write_text("Replaced.")
@@ -193,7 +193,7 @@ def test_a_stored_file_that_was_changed_is_noticed_and_a_backup_holds_the_files(
         connection.exec_driver_sql("UPDATE originals SET bytes = x'00'")
     assert any("a.txt is not the one that came in" in problem for problem in verify(library.catalogue, tmp_path))
     restore(library.catalogue, tmp_path / "copy.qa", replace=True)
-    original = library.catalogue.original(report.document_id)
+    original = library.catalogue.sources.original(report.document_id)
     assert original is not None
     assert original.bytes == b"Pelicans eat fish."
 
@@ -206,7 +206,7 @@ def originals(library: Library) -> list[str]:
 def test_originals_are_not_kept_when_that_is_not_wanted(make_library: Make, files: Path) -> None:
     library = make_library(originals=False)
     report = put(library, files / "a.txt")[0]
-    assert library.catalogue.original(report.document_id) is None
+    assert library.catalogue.sources.original(report.document_id) is None
     assert library.catalogue.summaries()[0].kept is False
 
 
@@ -233,7 +233,7 @@ def test_an_api_document_of_the_same_name_is_left_alone(make_library: Make, file
     library = make_library()
     library.builder.put(from_text("From a program.", title="t", id="mine", source=str(files / "a.txt")))
     put(library, files / "a.txt")
-    library.catalogue.detach(str(files / "a.txt"))
+    library.catalogue.sources.let_go(str(files / "a.txt"))
     assert library.catalogue.document_ids() == ["mine"]
 
 
@@ -296,7 +296,7 @@ def test_a_moved_document_keeps_its_id_and_a_new_file_in_its_place_gets_another(
     first = put(library, files / "a.txt")[0].document_id
     (files / "a.txt").rename(files / "moved.txt")
     put(library, files / "moved.txt")
-    library.catalogue.detach(str(files / "a.txt"))
+    library.catalogue.sources.let_go(str(files / "a.txt"))
     assert library.catalogue.document_ids() == [first]
     (files / "a.txt").write_text("Something else.")
     second = put(library, files / "a.txt")[0].document_id

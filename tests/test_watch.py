@@ -60,7 +60,7 @@ def test_new_changed_moved_and_deleted_files_are_so_in_the_index(make_library: M
     assert library.catalogue.generation() == generation
     list(one.sync())
     assert stored(library) == {"one.txt", "moved.txt", "new.txt"}
-    moved = library.catalogue.of_source(str(folder / "moved.txt"))
+    moved = library.catalogue.sources.of(str(folder / "moved.txt"))
     assert moved is not None
     assert moved.document_id == ids["three"]  # moved, not made anew
     assert names(one.plan()) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -14,7 +14,8 @@ from lxml import etree
 from index.errors import DocumentError
 from index.load.archive import Archive
 from index.load.draft import Draft
-from index.load.refusals import damaged, declares_entities
+from index.load.refusals import damaged, declares_entities, too_deep
+from index.types import Document
 
 _TRANSITIONAL = "http://schemas.openxmlformats.org/"
 _STRICT = (
@@ -111,6 +112,20 @@ class Package:
             return
         given = {local(one): " ".join("".join(one.itertext()).split()) for one in root} if root is not None else {}
         facts(self._draft, {_FACTS[key]: value for key, value in given.items() if key in _FACTS and value})
+
+
+def read_package(
+    data: bytes, name: str, source: str, media_type: str, read: Callable[[Package, Draft], object]
+) -> Document:
+    """The document that `read` makes of a package, with the package's own title, date and facts."""
+    draft = Draft()
+    package = Package(data, name, draft)
+    package.properties()
+    try:
+        read(package, draft)
+    except RecursionError as error:
+        raise too_deep(name) from error
+    return draft.done(name=name, source=source, media_type=media_type)
 
 
 def facts(draft: Draft, given: dict[str, str]) -> None:

@@ -16,8 +16,8 @@ from lxml import etree
 from index.load import grid
 from index.load.draft import Draft, Options
 from index.load.number_format import BUILT_IN, shown
-from index.load.package import RELATIONSHIP, Package
-from index.load.refusals import MAX_CHARACTERS, damaged, no_text, too_deep, too_long
+from index.load.package import RELATIONSHIP, Package, read_package
+from index.load.refusals import MAX_CHARACTERS, damaged, no_text, too_long
 from index.types import Document
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -39,14 +39,7 @@ class _Merged(NamedTuple):
 
 def read(data: bytes, name: str, source: str, options: Options) -> Document:  # noqa: ARG001
     """The document's title is its core property, else `name`."""
-    draft = Draft()
-    package = Package(data, name, draft)
-    package.properties()
-    try:
-        _Reader(package, draft).read()
-    except RecursionError as error:
-        raise too_deep(name) from error
-    return draft.done(name=name, source=source, media_type=MEDIA_TYPE)
+    return read_package(data, name, source, MEDIA_TYPE, lambda package, draft: _Reader(package, draft).read())
 
 
 class _Reader:

@@ -14,8 +14,8 @@ from index.load import drawing, grid
 from index.load.draft import Draft, Options
 from index.load.drawing import A
 from index.load.numerals import numeral
-from index.load.package import RELATIONSHIP, Package, local, understood
-from index.load.refusals import damaged, no_text, too_deep
+from index.load.package import RELATIONSHIP, Package, local, read_package, understood
+from index.load.refusals import damaged, no_text
 from index.types import Document
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
@@ -42,14 +42,7 @@ class _Slide:
 
 def read(data: bytes, name: str, source: str, options: Options) -> Document:  # noqa: ARG001
     """The document's title is its core property, else the title of its first slide that has one, else `name`."""
-    draft = Draft()
-    package = Package(data, name, draft)
-    package.properties()
-    try:
-        _Reader(package, draft).read()
-    except RecursionError as error:
-        raise too_deep(name) from error
-    return draft.done(name=name, source=source, media_type=MEDIA_TYPE)
+    return read_package(data, name, source, MEDIA_TYPE, lambda package, draft: _Reader(package, draft).read())
 
 
 class _Reader:

@@ -14,8 +14,8 @@ from lxml import etree
 
 from index.load import drawing, grid
 from index.load.draft import Draft, Options
-from index.load.package import Package, local, understood
-from index.load.refusals import damaged, too_deep
+from index.load.package import Package, local, read_package, understood
+from index.load.refusals import damaged
 from index.load.word_styles import Numbering, Place, Styles, W, number, switched, value
 from index.types import Document
 
@@ -53,14 +53,7 @@ class _Paragraph:
 
 def read(data: bytes, name: str, source: str, options: Options) -> Document:  # noqa: ARG001
     """The document's title is its core property, else its title paragraph, else its first heading, else `name`."""
-    draft = Draft()
-    package = Package(data, name, draft)
-    package.properties()
-    try:
-        _Reader(package, draft).read()
-    except RecursionError as error:
-        raise too_deep(name) from error
-    return draft.done(name=name, source=source, media_type=MEDIA_TYPE)
+    return read_package(data, name, source, MEDIA_TYPE, lambda package, draft: _Reader(package, draft).read())
 
 
 class _Reader:

@@ -37,8 +37,8 @@ SEED = ROOT / "seeds" / "000_695fc2132dea3454.txt"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first, then those with the real model, the real server, the real browser."""
-    slow = ("model", "server", "browser")
+    """Fast tests first, then those with real files, the real model, the real server, the real browser."""
+    slow = ("samples", "model", "server", "browser")
     items.sort(
         key=lambda item: max(
             (slow.index(mark.name) + 1 for mark in item.iter_markers() if mark.name in slow), default=0

@@ -19,6 +19,8 @@ from tests.conftest import ROOT
 
 FILES = Path(os.environ.get("QA_DATASETS", ROOT.parent / "shared" / "data")) / "files"
 
+pytestmark = pytest.mark.samples
+
 
 @pytest.fixture
 def pdf() -> Path:

@@ -26,7 +26,10 @@ from qa.wire import Library
 from tests.conftest import ROOT
 
 FILES = Path(os.environ.get("QA_DATASETS", ROOT.parent / "shared" / "data")) / "files"
-pytestmark = pytest.mark.skipif(not FILES.is_dir(), reason=f"the sample files are not in {FILES}; set QA_DATASETS")
+pytestmark = [
+    pytest.mark.samples,
+    pytest.mark.skipif(not FILES.is_dir(), reason=f"the sample files are not in {FILES}; set QA_DATASETS"),
+]
 
 READ: dict[str, tuple[int | None, int]] = {
     "csv_semicolon.csv": (None, 1719),

@@ -102,8 +102,9 @@ class Ingest:
         """Whether a file's content is stored already, and as the document of that very file."""
         try:
             sha256 = hashlib.sha256(content(request.path, self._sandbox.limits.bytes)).hexdigest()
-        except DocumentError as error:
-            return _Looked(request, error)
+        except DocumentError as error:  # what was sent is called otherwise than where it waits
+            told = error.message.replace(str(request.path), request.name) if request.name else error.message
+            return _Looked(request, DocumentError(told, error.hint))
         if request.again:
             return _Looked(request, None)
         known = self.catalogue.sources.of(request.source)

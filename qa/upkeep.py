@@ -51,7 +51,12 @@ def backup(
     with opened(data, model) as library:
         run(library.catalogue, file)
         documents, passages, _ = library.catalogue.counts()
+        waiting = sum(job.state != "done" for job in library.jobs.recent(1000))
     typer.echo(f"{documents} documents, {passages} passages, {file.stat().st_size:,} bytes in {plain(str(file))}")
+    if waiting:
+        typer.secho(
+            f"{waiting} uploads are not taken in yet and not in it: back up again later.", fg="yellow", err=True
+        )
 
 
 def restore(

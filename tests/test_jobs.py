@@ -249,6 +249,13 @@ def test_a_job_survives_a_killed_service(start: Callable[..., Server], tmp_path:
     assert again.get("/health")[1]["documents"] == 41
 
 
+def test_an_upload_that_is_too_large_is_called_by_its_name(make_library: Make) -> None:
+    library = make_library(file_mb=1)
+    with TestClient(create_app(library)) as client:
+        reply = send(client, {"big.txt": b"x" * 2_000_000})
+    assert reply.json()["error"]["message"].startswith("big.txt is larger than 1 MB")
+
+
 def test_no_password_is_ever_written_down(client: TestClient, library: Library) -> None:
     send(client, {"a.txt": b"Pelicans eat fish."}, password="open-sesame-4711")
     with library.catalogue.read() as connection:

@@ -37,7 +37,7 @@ def opened(data: bytes, name: str, password: str | None) -> Iterator[pdfium.PdfD
 
 
 def _unlocked(data: bytes, name: str, password: str | None) -> pdfium.PdfDocument:
-    hint = "Give it: qa index --password …"
+    hint = "Give it: qa index --password …, or the field password of an upload"
     if not password:
         raise DocumentError(f"{name} needs a password", hint)
     try:

@@ -79,6 +79,7 @@ def install(app: FastAPI, library: Library) -> None:
     _jobs(app, library)
     _listing(app, library)
     _showing(app, library)
+    _pages(app, library)
     _changing(app, library)
 
 
@@ -300,6 +301,8 @@ def _showing(app: FastAPI, library: Library) -> None:
         }
         return Response(original.bytes, media_type=original.media_type, headers=headers)
 
+
+def _pages(app: FastAPI, library: Library) -> None:
     @app.get("/documents/{document_id}/pages", responses=_NOT_FOUND, tags=["documents"])
     def list_pages(document_id: str) -> list[PageInfo]:
         """Which part of the text stands on which page; empty for formats without pages."""

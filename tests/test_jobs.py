@@ -183,8 +183,8 @@ def test_an_unknown_job_has_no_events(client: TestClient) -> None:
 def test_hostile_names_are_stored_beside_nothing_else(client: TestClient, library: Library) -> None:
     folder = library.settings.data
     before = {path for path in folder.parent.rglob("*") if folder not in path.parents}
-    body = send(client, {"../../../tmp/evil.txt": b"Evil text.", "..\\up.txt": b"Up text."}).json()
-    assert [file["name"] for file in body["files"]] == ["tmp/evil.txt", "up.txt"]
+    body = send(client, {"../../../up/evil.txt": b"Evil text.", "..\\up.txt": b"Up text."}).json()
+    assert [file["name"] for file in body["files"]] == ["up/evil.txt", "up.txt"]
     assert {path for path in folder.parent.rglob("*") if folder not in path.parents} == before
     assert not any((folder / "uploads").iterdir())
 

@@ -236,7 +236,8 @@ def test_health_says_what_is_searched_and_how(client: TestClient, library: Libra
     assert client.get("/ask?q=ceasefire").json()["retrieval"] == "bm25"
 
 
-def test_a_failure_inside_is_a_reply_without_a_traceback(client: TestClient, library: Library) -> None:
+def test_a_failure_inside_is_a_reply_without_a_traceback(library: Library) -> None:
+    client = TestClient(create_app(library), raise_server_exceptions=False)  # not started: nothing else has the file
     library.catalogue.close()
     for suffix in ("-wal", "-shm"):
         library.catalogue.path.with_name(library.catalogue.path.name + suffix).unlink(missing_ok=True)

@@ -8,11 +8,10 @@ import zipfile
 import pytest
 
 from index.errors import DocumentError
+from tests.documents import headings, lines
 from tests.test_load_html import (
     LONG,
     _no_network,  # noqa: F401
-    headings,
-    lines,
     only_ours,
     read,
 )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import os
 import socket
 import time
-from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -14,9 +12,8 @@ import pytest
 from index import load
 from index.errors import DocumentError
 from index.types import Document
+from tests.documents import headings, lines
 
-ROOT = Path(__file__).parent.parent
-SAMPLES = Path(os.environ.get("QA_DATASETS", str(ROOT.parent / "shared" / "data"))) / "files"
 LONG = "The river rose by two metres in a single night, and the lower town stood under water until noon. " * 6
 
 
@@ -30,27 +27,12 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", refused)
 
 
-def sample(name: str) -> bytes:
-    path = SAMPLES / name
-    if not path.is_file():
-        pytest.skip(f"the sample file {path} is not here (QA_DATASETS names the folder)")
-    return path.read_bytes()
-
-
 def read(data: bytes | str, name: str) -> Document:
     return load.read(data.encode() if isinstance(data, str) else data, name, name)
 
 
 def page(body: str, head: str = "") -> Document:
     return read(f"<!DOCTYPE html><html><head>{head}</head><body>{body}</body></html>", "page.html")
-
-
-def lines(document: Document) -> list[str]:
-    return [line for line in document.text.split("\n") if line]
-
-
-def headings(document: Document) -> list[tuple[int, str]]:
-    return [(one.level, document.text[one.start : one.end]) for one in document.headings]
 
 
 def only_ours(data: bytes, name: str, seconds: float = 1.0) -> Document | None:

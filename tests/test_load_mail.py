@@ -8,10 +8,9 @@ import pytest
 
 from index.errors import DocumentError
 from index.types import Document
+from tests.documents import headings, lines
 from tests.test_load_html import (
     _no_network,  # noqa: F401
-    headings,
-    lines,
     read,
 )
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pypdfium2 as pdfium
@@ -19,26 +17,8 @@ from index.load import ocr, pdf, render
 from index.load.draft import AS_THEY_ARE, Options
 from index.load.pdf_paragraphs import Hyphens
 from index.types import Document
+from tests.documents import headings, lines, sample
 
-ROOT = Path(__file__).resolve().parent.parent
-DATASETS = Path(os.environ.get("QA_DATASETS", ROOT.parent / "shared" / "data"))
-PASSWORDS = {"pdf_encrypted_needs_password.pdf": "openpassword"}
-FILES = {
-    "pdf_4pages.pdf": (4, 14633),
-    "pdf_encrypted_empty_password_aes256.pdf": (1, 39),
-    "pdf_encrypted_needs_password.pdf": (1, 603),
-    "pdf_image_and_text.pdf": (1, 617),
-    "pdf_missing_info.pdf": (1, 90),
-    "pdf_multi_page.pdf": (5, 9508),
-    "pdf_multicolumn.pdf": (3, 7204),
-    "pdf_multilang.pdf": (1, 139),
-    "pdf_outline.pdf": (4, 7814),
-    "pdf_paper_table_page.pdf": (1, 2371),
-    "pdf_right_to_left.pdf": (1, 1423),
-    "pdf_scanned_with_ocr_layer.pdf": (6, 12498),
-    "pdf_tiny_broken_bytes.pdf": (1, 41),
-    "pdf_with_attachment.pdf": (1, 601),
-}
 """Pages, and characters that pdfium counts."""
 needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")
 
@@ -104,21 +84,6 @@ def read(data: bytes, options: Options = AS_THEY_ARE) -> Document:
     return pdf.read(data, "sample", "/documents/sample.pdf", options)
 
 
-def file(name: str) -> bytes:
-    path = DATASETS / name
-    if not path.exists():
-        pytest.skip(f"there is no {path}; QA_DATASETS names the folder of the data sets")
-    return path.read_bytes()
-
-
-def lines(document: Document) -> list[str]:
-    return [line for line in document.text.splitlines() if line]
-
-
-def headings(document: Document) -> list[tuple[int, str]]:
-    return [(one.level, document.text[one.start : one.end]) for one in document.headings]
-
-
 def solid(text: str) -> int:
     return sum(not letter.isspace() for letter in text)
 
@@ -131,10 +96,10 @@ def boxes(document: Document, page: int = 0) -> list[tuple[int, int, int, int]]:
     return [(a, b, c, d) for a, b, c, d in unpack(document.layout[page].boxes).tolist()]
 
 
-def agree_with_pdfium(document: Document, data: bytes, password: str | None = None) -> tuple[int, int]:
+def agree_with_pdfium(document: Document, data: bytes) -> tuple[int, int]:
     """Ask pdfium which character stands in the middle of each box. Gives how many agree, and how many were asked."""
     agreed = asked = 0
-    source = pdfium.PdfDocument(data, password=password)
+    source = pdfium.PdfDocument(data)
     try:
         for number, (start, end) in enumerate(zip(document.pages, ends(document), strict=True)):
             places = boxes(document, number)
@@ -415,7 +380,7 @@ def test_a_page_that_is_not_there_cannot_be_drawn() -> None:
 
 
 def test_a_password_is_needed_and_has_to_be_right() -> None:
-    data = file("files/pdf_encrypted_needs_password.pdf")
+    data = sample("files/pdf_encrypted_needs_password.pdf")
     with pytest.raises(DocumentError, match="needs a password"):
         read(data)
     with pytest.raises(DocumentError, match="is wrong"):
@@ -442,7 +407,7 @@ def test_truncated_files_are_read_as_far_as_they_go_or_refused() -> None:
 
 @pytest.mark.parametrize("name", ["pdf_multi_page.pdf", "pdf_outline.pdf", "pdf_encrypted_empty_password_aes256.pdf"])
 def test_real_files_may_end_anywhere(name: str) -> None:
-    data = file(f"files/{name}")
+    data = sample(f"files/{name}")
     for length in np.linspace(0, len(data) - 1, 12).astype(int):
         try:
             document = read(data[:length], Options(ocr=False))
@@ -484,7 +449,7 @@ def test_blank_pages_hold_no_text() -> None:
 
 
 def test_attachments_are_named() -> None:
-    warnings = read(file("files/pdf_with_attachment.pdf")).reading.warnings
+    warnings = read(sample("files/pdf_with_attachment.pdf")).reading.warnings
     assert warnings == ("files attached to it are not read: image.png",)
 
 
@@ -495,7 +460,7 @@ def test_attachments_are_named() -> None:
 def test_a_scan_is_read_by_ocr_with_the_place_of_every_character() -> None:
     done = list[tuple[int, int]]()
     options = Options(page_read=lambda page, pages: done.append((page, pages)))
-    document = read(file("files/pdf_scan_no_text.pdf"), options)
+    document = read(sample("files/pdf_scan_no_text.pdf"), options)
     assert document.text.strip() == (
         "Docling bundles PDF document conversion to JSON and Markdown in an easy self contained package"
     )
@@ -509,7 +474,7 @@ def test_a_scan_is_read_by_ocr_with_the_place_of_every_character() -> None:
 @needs_tesseract
 def test_a_language_that_is_missing_is_named() -> None:
     with pytest.raises(DocumentError, match="xyz") as caught:
-        read(file("files/pdf_scan_no_text.pdf"), Options(languages="eng+xyz"))
+        read(sample("files/pdf_scan_no_text.pdf"), Options(languages="eng+xyz"))
     assert "tesseract-ocr-xyz" in caught.value.hint
 
 
@@ -527,7 +492,7 @@ def test_a_language_that_is_missing_is_no_reason_to_refuse_the_other_pages() -> 
 def test_a_scan_without_tesseract_tells_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ocr, "installed", lambda: False)
     with pytest.raises(DocumentError, match="scanned pages only") as caught:
-        read(file("files/pdf_scan_no_text.pdf"))
+        read(sample("files/pdf_scan_no_text.pdf"))
     assert "apt-get install tesseract-ocr" in caught.value.hint
 
 
@@ -540,68 +505,3 @@ def test_scans_among_pages_of_text_are_reported_together(monkeypatch: pytest.Mon
     document = read(page.bytes())
     assert document.reading.pages_without_text == (2, 3)
     assert document.reading.warnings == ("pages 2-3 are scans; install tesseract-ocr to have them read",)
-
-
-# Real files
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_real_files_have_their_pages_and_characters(name: str) -> None:
-    data = file(f"files/{name}")
-    pages, characters = FILES[name]
-    document = read(data, Options(password=PASSWORDS.get(name)))
-    assert len(document.pages) == len(document.layout) == document.metadata["page_count"] == pages
-    left_out = document.metadata.get("left_out_characters", 0)
-    assert isinstance(left_out, int)
-    raw = pdfium_text(data, PASSWORDS.get(name))
-    assert solid(document.text) + left_out == pytest.approx(solid(raw), rel=0.02)
-    # Ends of lines and pages count two for pdfium.
-    assert len(document.text) + left_out == pytest.approx(characters, rel=0.02, abs=12)
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_the_text_under_each_box_is_the_character(name: str) -> None:
-    data = file(f"files/{name}")
-    password = PASSWORDS.get(name)
-    agreed, asked = agree_with_pdfium(read(data, Options(password=password)), data, password)
-    assert asked > 30
-    assert agreed >= 0.999 * asked
-
-
-def pdfium_text(data: bytes, password: str | None = None) -> str:
-    source = pdfium.PdfDocument(data, password=password)
-    parts = []
-    for number in range(len(source)):
-        one = source[number]
-        text = one.get_textpage()
-        parts.append(text.get_text_range())
-        text.close()
-        one.close()
-    source.close()
-    return "".join(parts)
-
-
-def test_arabic_is_in_logical_order() -> None:
-    document = read(file("files/pdf_right_to_left.pdf"))
-    assert "تحسين الإنتاجية وحل المشكلات من خلال البرمجة بلغة" in document.text
-    assert "أيضًا" in document.text
-
-
-def test_a_filing_has_its_items_for_headings_and_its_rows_for_lines() -> None:
-    data = file("sec10q/pdfs/2022 Q3 AAPL.pdf")
-    document = pdf.read(data, "2022 Q3 AAPL", "x.pdf", AS_THEY_ARE)
-    found = headings(document)
-    assert (2, "Item 4. Controls and Procedures") in found
-    assert any(words.startswith("Item 2. Management’s Discussion and Analysis") for _, words in found)
-    assert "Services 19,604 17,486 58,941 50,148" in document.text.splitlines()
-    assert "Apple Inc. | Q3 2022 Form 10-Q |" not in document.text
-    assert document.title == "2022 Q3 AAPL"
-    assert solid(document.text) + int(str(document.metadata["left_out_characters"])) == pytest.approx(
-        solid(pdfium_text(data)), rel=0.002
-    )
-
-
-def test_columns_of_a_paper_are_read_one_after_the_other() -> None:
-    text = read(file("files/pdf_multicolumn.pdf")).text
-    assert "consectetuer adipiscing elit. Ut purus elit, vestibulum ut, placerat ac," in text
-    assert "Finland 5.5 338,424 Helsinki Finnish, Swedish" in text.splitlines()

@@ -12,18 +12,16 @@ import pytest
 
 from index.errors import DocumentError
 from index.load import html, mail
+from tests.documents import headings, lines, sample
 from tests.test_load_epub import CONTAINER, NCX, TWO, book, package, xhtml, zipped
 from tests.test_load_html import (
     GOVERNMENT,
     LONG,
     NEWS,
     _no_network,  # noqa: F401
-    headings,
-    lines,
     only_ours,
     page,
     read,
-    sample,
 )
 from tests.test_load_mail import letter
 
@@ -338,7 +336,7 @@ def test_a_book_whose_parts_are_changed_at_random_is_read_or_refused() -> None:
 
 
 def test_an_article_of_wikipedia() -> None:
-    document = read(sample("html_wikipedia_duck.html"), "html_wikipedia_duck.html")
+    document = read(sample("files/html_wikipedia_duck.html"), "html_wikipedia_duck.html")
     assert (document.title, document.dated, document.reading.warnings) == ("Duck", "2002-02-25", ())
     assert headings(document)[:4] == [(1, "Duck"), (2, "Etymology"), (2, "Taxonomy"), (2, "Morphology")]
     assert "Duck is the common name for numerous species of waterfowl in the family Anatidae. " in document.text
@@ -348,7 +346,7 @@ def test_an_article_of_wikipedia() -> None:
 
 
 def test_a_book_of_poems() -> None:
-    document = read(sample("epub_poetry.epub"), "epub_poetry.epub")
+    document = read(sample("files/epub_poetry.epub"), "epub_poetry.epub")
     assert (document.title, document.metadata["author"]) == ("Poetry", "Sarah Louisa Forten Purvis")
     assert [words for _, words in headings(document)][2:5] == [
         "The Grave of the Slave",
@@ -363,7 +361,7 @@ def test_a_book_of_poems() -> None:
 
 
 def test_a_mail_with_an_attachment() -> None:
-    document = read(sample("eml_with_attachment.eml"), "eml_with_attachment.eml")
+    document = read(sample("files/eml_with_attachment.eml"), "eml_with_attachment.eml")
     assert document.title == "Email with Attachment"
     assert document.text == (
         "From: Alice Example <alice@example.com>\nTo: Bob Example <bob@example.com>\n\nHello Bob,\n\n"

@@ -5,7 +5,6 @@ They are public samples that are not part of this repository: QA_DATASETS names 
 
 from __future__ import annotations
 
-import os
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -23,12 +22,11 @@ from index.ingest import FileRequest
 from index.load.draft import Options
 from index.load.sandbox import Limits, Sandbox
 from qa.wire import Library
-from tests.conftest import ROOT
+from tests.documents import SAMPLES
 
-FILES = Path(os.environ.get("QA_DATASETS", ROOT.parent / "shared" / "data")) / "files"
 pytestmark = [
     pytest.mark.samples,
-    pytest.mark.skipif(not FILES.is_dir(), reason=f"the sample files are not in {FILES}; set QA_DATASETS"),
+    pytest.mark.skipif(not SAMPLES.is_dir(), reason=f"the sample files are not in {SAMPLES}; set QA_DATASETS"),
 ]
 
 READ: dict[str, tuple[int | None, int]] = {
@@ -65,7 +63,7 @@ REFUSED = {
 
 def test_every_sample_is_indexed_as_it_is_or_refused_with_advice(make_library: Callable[..., Library]) -> None:
     library = make_library()
-    paths = [path for path in sorted(FILES.iterdir()) if path.name != "README.txt"]
+    paths = [path for path in sorted(SAMPLES.iterdir()) if path.name != "README.txt"]
     outcomes = {
         request.path.name: one for request, one in library.ingest.run([FileRequest(one, str(one)) for one in paths])
     }
@@ -91,8 +89,8 @@ def test_every_sample_is_indexed_as_it_is_or_refused_with_advice(make_library: C
 
 @pytest.mark.parametrize("name", [name for name in READ if name.startswith("pdf_") and "scan_no_text" not in name])
 def test_no_more_than_2_percent_of_pdfiums_characters_are_lost_or_made_up(sandbox: Sandbox, name: str) -> None:
-    document = sandbox.read(FILES / name, name)
-    with pypdfium2.PdfDocument(FILES / name) as pdf:
+    document = sandbox.read(SAMPLES / name, name)
+    with pypdfium2.PdfDocument(SAMPLES / name) as pdf:
         words = "".join(page.get_textpage().get_text_range() for page in pdf)
     left_out = document.metadata.get("left_out_characters", 0)
     assert isinstance(left_out, int)
@@ -132,7 +130,7 @@ def attempt(sandbox: Sandbox, path: Path) -> DocumentError | str:
 @pytest.mark.parametrize("name", [*READ, *REFUSED])
 def test_whatever_is_done_to_a_file_its_reader_goes_on(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    for number, data in enumerate(mutations((FILES / name).read_bytes(), name)):
+    for number, data in enumerate(mutations((SAMPLES / name).read_bytes(), name)):
         path.write_bytes(data)
         outcome = attempt(sandbox, path)
         if isinstance(outcome, DocumentError):
@@ -168,13 +166,13 @@ def by_other_readers(path: Path) -> str:
     "name", ["docx_sample.docx", "docx_tables.docx", "pptx_sample.pptx", "xlsx_table_with_title.xlsx"]
 )
 def test_no_word_that_other_readers_find_is_missing(sandbox: Sandbox, name: str) -> None:
-    words = re.findall(r"\w+", by_other_readers(FILES / name))
+    words = re.findall(r"\w+", by_other_readers(SAMPLES / name))
     assert len(words) > 20
-    assert set(words) <= set(re.findall(r"\w+", sandbox.read(FILES / name, name).text))
+    assert set(words) <= set(re.findall(r"\w+", sandbox.read(SAMPLES / name, name).text))
 
 
 def test_the_right_password_opens_and_a_wrong_one_is_said(sandbox: Sandbox) -> None:
-    path = FILES / "pdf_encrypted_needs_password.pdf"
+    path = SAMPLES / "pdf_encrypted_needs_password.pdf"
     assert sandbox.read(path, "s", Options(password="openpassword")).text.strip()
     with pytest.raises(DocumentError, match="wrong"):
         sandbox.read(path, "s", Options(password="nonsense"))

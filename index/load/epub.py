@@ -15,6 +15,7 @@ from index.load import html, html_walk
 from index.load.archive import Archive
 from index.load.draft import Draft, Options
 from index.load.refusals import MAX_CHARACTERS, damaged, too_long
+from index.load.xml import parser
 from index.types import Document
 
 _FONTS = {"http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"}
@@ -122,9 +123,8 @@ def _package_path(archive: Archive, name: str) -> str:
 
 def _xml(archive: Archive, path: str, name: str) -> Any:
     """Raises DocumentError for a part that is missing or no XML."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, recover=True)
     try:
-        tree = etree.fromstring(archive.read(path), parser)
+        tree = etree.fromstring(archive.read(path), parser(recover=True))
     except (KeyError, etree.XMLSyntaxError, ValueError) as error:
         raise damaged(name, f"{path[:80]}: {error}") from error
     if tree is None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from index.errors import DocumentError
 from index.load.pdf_page import Glyphs, Page, Style, page_of
+from index.load.xml import parser
 
 DOTS_PER_INCH = 300
 _SECONDS = 100.0
@@ -84,8 +85,7 @@ def read(pixels: NDArray[np.uint8], scale: float, size: tuple[float, float], lan
 
 def page_of_hocr(hocr: bytes, scale: float, size: tuple[float, float]) -> Page:
     """A page from tesseract's hOCR with boxes of characters, in pixels. Raises OCRError."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, recover=True, huge_tree=False)
-    root = etree.fromstring(hocr, parser)
+    root = etree.fromstring(hocr, parser(recover=True))
     if root is None:
         raise OCRError("tesseract gave nothing that can be read")
     lines = [line for line in map(_characters, root.iter()) if line]

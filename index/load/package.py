@@ -15,6 +15,7 @@ from index.errors import DocumentError
 from index.load.archive import Archive
 from index.load.draft import Draft
 from index.load.refusals import damaged, declares_entities, too_deep
+from index.load.xml import parser
 from index.types import Document
 
 _TRANSITIONAL = "http://schemas.openxmlformats.org/"
@@ -151,10 +152,10 @@ def refuse_entities(data: bytes, name: str) -> None:
 def parse(data: bytes, name: str, draft: Draft) -> etree._Element:
     """The root of a part. What can be read of broken XML is read, with a warning; raises DocumentError for the rest."""
     try:
-        root = etree.fromstring(data, _parser(recover=False))
+        root = etree.fromstring(data, parser(recover=False))
     except (etree.XMLSyntaxError, ValueError, LookupError):
         try:
-            root = etree.fromstring(data, _parser(recover=True))
+            root = etree.fromstring(data, parser(recover=True))
         except (etree.XMLSyntaxError, ValueError, LookupError) as error:
             raise damaged(name, error) from error
         if root is None or not len(root):
@@ -183,18 +184,6 @@ def understood(element: etree._Element) -> Iterator[etree._Element]:
     holds = next((one for one in choices if any(text.strip() for text in one.itertext())), None)
     chosen = holds if holds is not None else next(iter(fallbacks), next(iter(choices), None))
     return iter(chosen if chosen is not None else ())
-
-
-def _parser(*, recover: bool) -> etree.XMLParser:
-    return etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-        recover=recover,
-    )
 
 
 def _is_date(words: str) -> bool:

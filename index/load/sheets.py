@@ -18,6 +18,7 @@ from index.load.draft import Draft, Options
 from index.load.number_format import BUILT_IN, shown
 from index.load.package import RELATIONSHIP, Package, read_package
 from index.load.refusals import MAX_CHARACTERS, damaged, no_text, too_long
+from index.load.xml import SAFE
 from index.types import Document
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -176,19 +177,8 @@ class _Reader:
 
 def _stream(part: bytes, name: str, *tags: str) -> Iterator[etree._Element]:
     """The elements of these names as they end. Raises DocumentError where the XML is broken."""
-    events = etree.iterparse(
-        io.BytesIO(part),
-        events=("end",),
-        tag=tags,
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        for _, element in events:
+        for _, element in etree.iterparse(io.BytesIO(part), events=("end",), tag=tags, **SAFE):
             yield element
     except (etree.XMLSyntaxError, ValueError, LookupError) as error:
         raise damaged(name, error) from error

@@ -26,8 +26,8 @@ from eval.dataset import public
 from eval.metrics import auroc
 from eval.run import MODES
 from index.errors import QAError
+from index.fusion import Mode
 from index.load import from_text
-from index.search import Mode
 from qa.confidence import FEATURES, PARAMETERS, Parameters, features
 from qa.config import settings
 from qa.wire import open_library

@@ -1,13 +1,16 @@
-"""Questions with gold spans, one JSON object a line."""
+"""An eval set: documents, questions, and what answers each of them."""
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
-from index.errors import DocumentError, QAError
+from index.errors import QAError
+from index.types import Document
 
 SETS = Path(__file__).parent / "sets"
 
@@ -24,7 +27,7 @@ def public(name: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """A span that answers: `text == document.text[start:end]` of the document at this place in the folder."""
+    """A span that answers: `text == document.text[start:end]` of the document whose source this is."""
 
     document: str
     start: int
@@ -34,39 +37,56 @@ class Gold:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question and the spans any of which answers it; without any the documents do not hold the answer.
+    """A question, the spans any of which answers it, and the documents judged as a whole, with their grades.
 
-    `kind`: fact, who, where, howmany, why, paraphrase, two (the answer spans two sentences);
-    near (on the topic, not answered), off (about something else).
+    Where `relevant` is given, documents are judged, else passages by the spans. With neither, the documents do not
+    hold the answer. `history`: the questions asked before it, oldest first. `kind` groups questions in reports; of
+    those without an answer, "off" are about something that the documents do not touch, the others near-misses.
     """
 
     id: str
     question: str
-    kind: str
-    gold: tuple[Gold, ...]
+    kind: str = ""
+    gold: tuple[Gold, ...] = ()
+    relevant: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    history: tuple[str, ...] = ()
+
+    @property
+    def answerable(self) -> bool:
+        return bool(self.gold) or any(grade > 0 for grade in self.relevant.values())
 
 
-def load(path: Path) -> list[Question]:
-    """Raises DocumentError naming the line that does not fit."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DocumentError(f"{path} cannot be read: {error}", "Name a file of questions, JSON Lines.") from error
-    questions = []
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-            gold = tuple(Gold(**span) for span in row["gold"])
-            questions.append(Question(row["id"], row["question"], row["kind"], gold))
-        except (ValueError, KeyError, TypeError) as error:
-            raise DocumentError(
-                f"{path}, line {number}: {error!r}",
-                'Each line: {"id", "question", "kind", "gold": [{"document", "start", "end", "text"}]}',
-            ) from error
-    kinds = {bool(question.gold) for question in questions}
-    if kinds != {True, False}:
-        raise DocumentError(
-            f"{path} needs questions that the documents answer and some that they do not",
-            "Without either kind confidence cannot be measured.",
-        )
-    return questions
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Documents given as texts. `key` changes when any of them does; `documents` reads them anew at each call.
+
+    A document's id is also its source, the name by which `Gold.document` and `Question.relevant` call it.
+    """
+
+    key: str
+    documents: Callable[[], Iterator[Document]]
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Documents given as files; each is called by its place in the folder, with slashes."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class EvalSet:
+    """`corpus` is None where the questions are about the documents of the user's own library."""
+
+    name: str
+    questions: tuple[Question, ...]
+    corpus: Texts | Folder | None
+
+
+def key_of(*files: Path) -> str:
+    """SHA-256 of the files' bytes, in the order given."""
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()

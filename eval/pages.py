@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.dataset import SETS, public
-from eval.run import DEPTH, MODES
+from eval.systems import SYSTEMS
 from index.build import Report
 from index.errors import DocumentError
 from index.load.folder import find_files
@@ -29,6 +29,7 @@ from qa.config import settings
 from qa.types import Answer
 from qa.wire import Library, file_request, open_library
 
+DEPTH = 10
 MEASURES = {f"Success@{k}": Success @ k for k in (1, 3, 5, 10)}
 
 
@@ -125,10 +126,11 @@ def main() -> None:
 
 
 def _table(library: Library, questions: Sequence[PagedQuestion]) -> Table:
-    table = Table("mode", *MEASURES, title=f"{len(questions)} questions, by page", box=None)
-    for mode in MODES:
-        ranked = {one.id: pages_of(library.answerer.ask(one.question, DEPTH, mode=mode)) for one in questions}
-        table.add_row(mode, *(f"{value:.3f}" for value in success(questions, ranked).values()))
+    table = Table("system", *MEASURES, title=f"{len(questions)} questions, by page", box=None)
+    for system in SYSTEMS.values():
+        answerer = library.answerer_with(system.ranking)
+        ranked = {one.id: pages_of(answerer.ask(one.question, DEPTH, mode=system.mode)) for one in questions}
+        table.add_row(system.name, *(f"{value:.3f}" for value in success(questions, ranked).values()))
     return table
 
 

@@ -22,7 +22,7 @@ _PARTIAL = ".partial"
 
 
 def verify(catalogue: Catalogue, engine_folder: Path) -> Iterator[str]:
-    """What is wrong, a line each: the database, each document's checksum and passages, each file, the search index."""
+    """What is wrong, a line each: the database, documents, their passages and feedback, files, the search index."""
     with catalogue.read() as connection:
         for check in ("integrity_check", "foreign_key_check"):
             for row in connection.exec_driver_sql(f"PRAGMA {check}"):
@@ -40,6 +40,11 @@ def verify(catalogue: Catalogue, engine_folder: Path) -> Iterator[str]:
                     yield f"{name}: passage {passage.id} is not a slice of it"
                 if passage.vector is not None and not _sound(passage):
                     yield f"{name}: passage {passage.id} has a damaged vector"
+            judged = tables.feedback.c
+            said = sa.select(tables.feedback).where(judged.document_id == document.id, judged.sha256 == document.sha256)
+            for one in connection.execute(said):
+                if one.quote != document.text[one.start : one.end]:
+                    yield f"{name}: feedback {one.id} quotes what does not stand there"
         kept = connection.execute(sa.select(tables.originals).execution_options(yield_per=10))
         for file in kept:
             if hashlib.sha256(file.bytes).hexdigest() != file.sha256:

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import sqlalchemy as sa
 
 from index import schema as tables
 from index.errors import IndexMismatch, StorageError
+from index.feedback import Feedback, feedback_of
 from index.history import (
     Changes,
     changes,
@@ -41,6 +41,7 @@ from index.sources import (
     originals_of,
     others_of,
     store_sources,
+    summaries_of,
 )
 from index.sqlite import CHOOSE, database, driver, read_by_driver, reclaim, translated
 from index.types import Document, PageLayout, Passage, PassageVectors, Span, Stamp
@@ -69,6 +70,7 @@ class Catalogue:
             raise StorageError(f"the data folder {folder} cannot be made: {error.strerror}", CHOOSE) from error
         self.lock = WriterLock(folder)
         self.sources = Sources(self.read, self.changing)
+        self.feedback = Feedback(self.read, self.note)
         self._database = database(self.path)
         self._fingerprint = {} if remake else dict(fingerprint)
         self._counted: tuple[Stamp, tuple[int, int, int]] | None = None
@@ -168,12 +170,12 @@ class Catalogue:
         order = tables.documents.c.title, tables.documents.c.id
         with self.read() as connection:
             query = tables.summary_rows(in_use(connection)).order_by(*order).limit(limit).offset(offset)
-            return _summaries(connection, query)
+            return summaries_of(connection, query)
 
     def summary(self, document_id: str) -> DocumentSummary | None:
         with self.read() as connection:
             query = tables.summary_rows(in_use(connection)).where(tables.documents.c.id == document_id)
-            return next(iter(_summaries(connection, query)), None)
+            return next(iter(summaries_of(connection, query)), None)
 
     def document(self, document_id: str) -> Document | None:
         """A document with its whole text, without its layout."""
@@ -263,12 +265,14 @@ class Catalogue:
         }
         with self.changing() as connection:
             replaced = originals_of(connection, last)
+            judged = feedback_of(connection, last)
             shared = others_of(connection, {key: document.original for key, (document, _) in last.items()})
             removed = [gone for key, one in origins.items() for gone in detach(connection, one.source, keep=key)]
             connection.execute(sa.delete(tables.documents).where(tables.documents.c.id.in_(last)))
             connection.execute(sa.insert(tables.documents), [tables.document_row(one) for one, _ in last.values()])
             _insert(connection, tables.layouts, [row for one, _ in last.values() for row in tables.layout_rows(one)])
             _insert(connection, in_use(connection), [row for _, rows in last.values() for row in rows])
+            _insert(connection, tables.feedback, judged)
             for document, _ in last.values():
                 origin = origins.get(document.id, Origin(document.source))
                 store_sources(connection, [(document.id, origin)])
@@ -372,17 +376,6 @@ class Catalogue:
             connection.begin(),
         ):
             yield connection
-
-
-def _summaries(connection: sa.Connection, query: sa.Select[Any]) -> list[DocumentSummary]:
-    rows = connection.execute(query).all()
-    found: list[DocumentSummary] = []
-    for start in range(0, len(rows), 5_000):  # SQLite takes so many ids in a statement
-        some = rows[start : start + 5_000]
-        ids = [row.id for row in some]
-        tags, sources = (grouped(connection, one, ids) for one in (tables.tags.c.tag, tables.sources.c.source))
-        found += [tables.to_summary(row, tags.get(row.id, ()), sources.get(row.id, ())) for row in some]
-    return found
 
 
 def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:

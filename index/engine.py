@@ -7,11 +7,6 @@ from typing import Protocol
 
 from index.types import Hit, Passage, Stamp, Vector, Vectors
 
-K1, B, EPSILON = 1.5, 0.75, 0.25
-"""BM25's parameters, the defaults of `rank_bm25.BM25Okapi`; explicit, so that every engine ranks alike."""
-MOST = K1 + 1
-"""What BM25 gives a term of idf 1 that fills a passage."""
-
 
 class Snapshot(Protocol):
     """One state of an engine, in which a question finds all its candidates, whatever is written meanwhile."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rank_bm25 import BM25Okapi
 
-from index.engine import EPSILON, K1, B
+from index.ranking import BM25, RANKING
 
 SMALLEST = 24
 """Below this many passages idf is taken as if there were as many. Okapi's idf is zero or negative for a term in
@@ -25,8 +25,8 @@ half of the passages: in a library of two, every term; a short document could no
 class _Okapi(BM25Okapi):  # type: ignore[misc]  # the library is untyped
     """`BM25Okapi`'s idf of a few terms, the average over all of them, which floors it, being known already."""
 
-    def __init__(self, passages: int, average_idf: float) -> None:
-        self.corpus_size, self.epsilon = passages, EPSILON
+    def __init__(self, passages: int, average_idf: float, epsilon: float) -> None:
+        self.corpus_size, self.epsilon = passages, epsilon
         self.idf: dict[str, float] = {}
         self._average = average_idf
 
@@ -47,19 +47,20 @@ class Statistics:
     length: int
     frequencies: NDArray[np.int64]
     average_idf: float
+    bm25: BM25 = RANKING.bm25
 
     @classmethod
-    def of(cls, passages: int, length: int, frequencies: NDArray[np.int64]) -> Statistics:
+    def of(cls, passages: int, length: int, frequencies: NDArray[np.int64], bm25: BM25 = RANKING.bm25) -> Statistics:
         occurring = frequencies[frequencies > 0]
         average = float(np.mean(_idf(max(passages, SMALLEST), occurring))) if len(occurring) else 0.0
-        return cls(passages, length, frequencies, average)
+        return cls(passages, length, frequencies, average, bm25)
 
     def weights(self, terms: Sequence[str], vocabulary: Mapping[str, int]) -> dict[str, float]:
         """Each distinct term's idf times its count; an unknown term has the idf of one that a single passage holds."""
         if self.length == 0:
             return {}
         asked = Counter(terms)
-        okapi = _Okapi(max(self.passages, SMALLEST), self.average_idf)
+        okapi = _Okapi(max(self.passages, SMALLEST), self.average_idf, self.bm25.epsilon)
         okapi._calc_idf({term: self._frequency(vocabulary.get(term)) for term in asked} or {"": 1})
         return {term: okapi.idf[term] * count for term, count in asked.items()}
 
@@ -70,7 +71,8 @@ class Statistics:
     def norms(self, lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         """The denominator's part that depends on a passage's length, `k1 * (1 - b + b * length / average)`."""
         average = self.length / self.passages if self.length else 1.0
-        norms: NDArray[np.float32] = (K1 * (1 - B + B * lengths / average)).astype(np.float32)
+        k1, b = self.bm25.k1, self.bm25.b
+        norms: NDArray[np.float32] = (k1 * (1 - b + b * lengths / average)).astype(np.float32)
         return norms
 
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
 from index import files
 from index.errors import EngineError
 from index.postings import prepare
+from index.ranking import BM25, RANKING
 from index.segment import Bags, Segment, Staged
 from index.state import Part, State, guarded
 from index.terms import terms
@@ -47,7 +49,8 @@ class LocalEngine:
     `in_background` large merges are done by a thread, else only when `maintain` is called.
     """
 
-    def __init__(self, folder: Path | None = None, in_background: bool = False) -> None:
+    def __init__(self, folder: Path | None = None, in_background: bool = False, bm25: BM25 = RANKING.bm25) -> None:
+        self._bm25 = bm25
         self.repaired: str | None = None
         self._folder = folder
         self._in_background = in_background
@@ -152,6 +155,11 @@ class LocalEngine:
             None if vectors is None or not order else np.asarray(vectors, np.float16)[order],
         )
 
+    def _state_of(
+        self, stamp: Stamp, vocabulary: Mapping[str, int], parts: Iterable[Part], frequencies: NDArray[np.int64]
+    ) -> State:
+        return State.of(stamp, vocabulary, parts, frequencies, self._bm25)
+
     def _flush(self) -> None:
         if self._staged:
             self._flushed.append((list(self._staged), Segment.of(self._staged.values())))
@@ -174,7 +182,7 @@ class LocalEngine:
                     parts[number] = part.hiding(rows)
             frequencies += segment.frequencies(len(frequencies))
             parts.append(Part(segment))
-        self._state = State.of(stamp, self._vocabulary, parts, frequencies)
+        self._state = self._state_of(stamp, self._vocabulary, parts, frequencies)
         self._unstage()
         while (due := self._due()) and sum(part.live for part in due) <= AT_ONCE:
             self._exchange(due, Part(Segment.merged([(part.segment, part.hidden) for part in due])))
@@ -208,7 +216,9 @@ class LocalEngine:
             went = np.flatnonzero(hidden if before.hidden is None else hidden & ~before.hidden)
             merged = merged.hiding(merged.segment.rows_of(before.segment.documents_of(went)))
         state = self._state
-        self._state = State.of(state.stamp, self._vocabulary, [*present.values(), merged], state.statistics.frequencies)
+        self._state = self._state_of(
+            state.stamp, self._vocabulary, [*present.values(), merged], state.statistics.frequencies
+        )
 
     def _forget(self) -> None:
         """Drop the terms that no passage holds any more, when everything is in one segment."""
@@ -221,7 +231,7 @@ class LocalEngine:
             self._vocabulary = {named[old]: new for new, old in enumerate(segment.arrays.terms.tolist())}
             self._kept_terms = None
             part = Part(segment.renumbered())
-            self._state = State.of(
+            self._state = self._state_of(
                 state.stamp, self._vocabulary, [part], part.segment.frequencies(len(self._vocabulary))
             )
 
@@ -237,7 +247,7 @@ class LocalEngine:
                 frequencies = np.zeros(len(vocabulary), np.int64)
                 for part in parts:
                     frequencies += part.frequencies(len(vocabulary))
-                self._state = State.of(saved.stamp, vocabulary, parts, frequencies)
+                self._state = self._state_of(saved.stamp, vocabulary, parts, frequencies)
                 self._vocabulary, self._kept_terms = vocabulary, (len(vocabulary), saved.vocabulary)
         except Exception as error:  # noqa: BLE001  whatever is wrong with the files, they can be made again
             self.repaired = f"the search index was made again from the catalogue: {error}"

@@ -51,4 +51,11 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "state TEXT NOT NULL, request JSON NOT NULL, outcome JSON, PRIMARY KEY (job_id, number), "
         "FOREIGN KEY(job_id) REFERENCES jobs (id) ON DELETE CASCADE)",
     ),
+    (
+        "CREATE TABLE feedback (id TEXT NOT NULL, question TEXT NOT NULL, history JSON NOT NULL, "
+        "helpful BOOLEAN NOT NULL, judged_at FLOAT NOT NULL, document_id TEXT, start INTEGER, "
+        '"end" INTEGER, quote TEXT, sha256 TEXT, PRIMARY KEY (id), '
+        "FOREIGN KEY(document_id) REFERENCES documents (id) ON DELETE CASCADE)",
+        "CREATE INDEX ix_feedback_document_id ON feedback (document_id)",
+    ),
 )

@@ -1,19 +1,16 @@
-"""The sentences of the candidates against the question: which one of each matches best, and how well.
-
-All candidates are looked at together, as arrays: their sentences are numbered through.
-"""
+"""The candidates against the question, all together as arrays: their sentences are numbered through."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.engine import K1, MOST, B
 from index.terms import code
-from index.types import Vector
+from index.types import Vector, Vectors
 
 
 class Candidate(NamedTuple):
@@ -26,13 +23,67 @@ class Candidate(NamedTuple):
     sentence_terms: bytes
 
 
-class Telling(NamedTuple):
-    """The best sentence of a candidate by its number, its match and cosine; the cosine of the whole passage."""
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of n candidates with m sentences: candidate i has the sentences `firsts[i]:firsts[i + 1]`.
 
-    sentence: int
-    match: float
-    sentence_cosine: float | None
-    cosine: float | None
+    `embedded` (n,), `vectors` (n, dim) and cosines with the question, of passages (n,) and sentences (m,): zeros
+    where a candidate is not embedded, and without a question's vector. Sentence s has the term codes
+    `codes[code_firsts[s]:code_firsts[s + 1]]`.
+    """
+
+    embedded: NDArray[np.bool_]
+    vectors: Vectors
+    cosines: NDArray[np.float64]
+    sentence_cosines: NDArray[np.float64]
+    firsts: NDArray[np.int64]
+    codes: NDArray[np.uint32]
+    code_firsts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, candidates: Sequence[Candidate], vector: Vector | None) -> Evidence:
+        unpacked = [np.frombuffer(one.sentence_terms, "<u4") for one in candidates]
+        counts = [int(numbers[0]) if len(numbers) else 0 for numbers in unpacked]
+        lengths = _joined([numbers[1 : 1 + count] for numbers, count in zip(unpacked, counts, strict=True)])
+        codes = _joined([numbers[1 + count :] for numbers, count in zip(unpacked, counts, strict=True)])
+        embedded = np.array([vector is not None and one.vector is not None for one in candidates], np.bool_)
+        vectors = np.zeros((len(candidates), 0 if vector is None else len(vector)), np.float32)
+        cosines, sentence_cosines = np.zeros(len(candidates)), np.zeros(sum(counts))
+        if vector is not None and embedded.any():
+            vectors[embedded] = np.frombuffer(b"".join(one.vector or b"" for one in candidates), "<f4").reshape(
+                -1, len(vector)
+            )
+            cosines = (vectors @ vector).astype(np.float64)
+            rows = np.frombuffer(b"".join(one.sentence_vectors or b"" for one in candidates if one.vector), "<f2")
+            sentences = rows.reshape(-1, len(vector)).astype(np.float32)
+            sentence_cosines[np.repeat(embedded, counts)] = sentences @ vector
+        return cls(embedded, vectors, cosines, sentence_cosines, _firsts(counts), codes, _firsts(lengths))
+
+    def best_sentences(self) -> NDArray[np.float64]:
+        """The highest cosine among each candidate's sentences; 0 for one without any."""
+        best = np.zeros(len(self.embedded))
+        some = np.flatnonzero(np.diff(self.firsts))
+        if len(some):
+            best[some] = np.maximum.reduceat(self.sentence_cosines, self.firsts[some])
+        return best
+
+    def sentences(self, candidate: int) -> NDArray[np.float64]:
+        """The cosine of each sentence of a candidate."""
+        return self.sentence_cosines[self.firsts[candidate] : self.firsts[candidate + 1]]
+
+    def covered(self, candidate: int, weights: Mapping[str, float]) -> NDArray[np.float64]:
+        """The share of the weight of some terms that each sentence of a candidate holds; 0 where they weigh nothing."""
+        first, last = self.firsts[candidate], self.firsts[candidate + 1]
+        total = sum(max(weight, 0.0) for weight in weights.values())
+        shares = np.zeros(last - first)
+        if not total:
+            return shares
+        start, end = self.code_firsts[first], self.code_firsts[last]
+        codes = self.codes[start:end]
+        for term, weight in weights.items():
+            places = np.flatnonzero(codes == code(term)) + start
+            shares[np.unique(np.searchsorted(self.code_firsts, places, side="right") - 1 - first)] += max(weight, 0.0)
+        return shares / total
 
 
 def packed_terms(sentences: Sequence[Sequence[str]]) -> bytes:
@@ -41,68 +92,9 @@ def packed_terms(sentences: Sequence[Sequence[str]]) -> bytes:
     return np.array(numbers, "<u4").tobytes()
 
 
-def telling(
-    candidates: Sequence[Candidate], weights: Mapping[str, float], vector: Vector | None, words: float
-) -> list[Telling]:
-    """The telling sentence of each candidate, the first of equals.
-
-    A sentence's match is its cosine and its share of BM25, weighted with 1 - `words` and `words`; of a candidate
-    that is not embedded, or without a `vector`, the share alone.
-    """
-    unpacked = [np.frombuffer(one.sentence_terms, "<u4") for one in candidates]
-    counts = [int(numbers[0]) if len(numbers) else 0 for numbers in unpacked]
-    if not sum(counts):
-        return [Telling(0, 0.0, None, None) for _ in candidates]
-    lengths = np.concatenate([numbers[1 : 1 + count] for numbers, count in zip(unpacked, counts, strict=True)])
-    codes = np.concatenate([numbers[1 + count :] for numbers, count in zip(unpacked, counts, strict=True)])
-    shares = _shares(codes, lengths.astype(np.int64), weights)
-    cosines, embedded, whole = _cosines(candidates, counts, vector)
-    matches = np.where(embedded, (1 - words) * cosines + words * shares, shares).tolist()
-    sentence_cosines, known = cosines.tolist(), embedded.tolist()  # plain numbers: faster one by one
-    found, first = [], 0
-    for number, count in enumerate(counts):
-        here = matches[first : first + count]
-        match = max(here)
-        best = here.index(match)
-        cosine = sentence_cosines[first + best] if known[first] else None
-        found.append(Telling(best, match, cosine, whole[number]))
-        first += count
-    return found
+def _joined(parts: Sequence[NDArray[np.uint32]]) -> NDArray[np.uint32]:
+    return np.concatenate(parts) if parts else np.zeros(0, np.uint32)
 
 
-def share(bm25: float | None, weights: Mapping[str, float]) -> float:
-    """A BM25 score as a share of the most that the question's terms could give, 0 to 1."""
-    most = sum(weight for weight in weights.values() if weight > 0) * MOST
-    return (bm25 or 0.0) / most if most else 0.0
-
-
-def _shares(codes: NDArray[np.uint32], lengths: NDArray[np.int64], weights: Mapping[str, float]) -> NDArray[np.float64]:
-    """Each sentence's BM25 with the idf of the passages, against all sentences here, as a share of the most."""
-    sentences = np.repeat(np.arange(len(lengths)), lengths)
-    average = lengths.mean()
-    norms = K1 * (1 - B + B * lengths / average) if average else np.ones(len(lengths))
-    scores = np.zeros(len(lengths))
-    for term, weight in weights.items():
-        here = sentences[codes == code(term)]
-        if len(here):
-            occurring = np.bincount(here, minlength=len(lengths))
-            scores += weight * occurring * MOST / (occurring + norms)
-    most = share(1.0, weights)
-    return scores * most
-
-
-def _cosines(
-    candidates: Sequence[Candidate], counts: Sequence[int], vector: Vector | None
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], list[float | None]]:
-    """Of every sentence, whether it has one, and of every passage."""
-    known = np.array([vector is not None and one.vector is not None for one in candidates])
-    embedded = np.repeat(known, counts)
-    cosines = np.zeros(len(embedded))
-    whole: list[float | None] = [None] * len(candidates)
-    if vector is not None and known.any():
-        rows = np.frombuffer(b"".join(one.sentence_vectors or b"" for one in candidates if one.vector), "<f2")
-        cosines[embedded] = rows.reshape(-1, len(vector)).astype(np.float32) @ vector
-        passages = np.frombuffer(b"".join(one.vector or b"" for one in candidates), "<f4").reshape(-1, len(vector))
-        for place, cosine in zip(np.flatnonzero(known).tolist(), (passages @ vector).tolist(), strict=True):
-            whole[place] = cosine
-    return cosines, embedded, whole
+def _firsts(counts: Iterable[int]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(np.fromiter(counts, np.int64))]).astype(np.int64)

@@ -15,7 +15,7 @@ from index.rescore import Candidate, packed_terms
 from index.terms import terms
 from index.types import Document, Heading, Passage, PassageVectors, Reading, Span
 
-FORMAT = 3
+FORMAT = 4
 """What this version writes; older ones are brought up to it by `index.migrations`."""
 
 schema = sa.MetaData()
@@ -94,6 +94,22 @@ job_files = sa.Table(
     sa.Column("request", sa.JSON, nullable=False),
     sa.Column("outcome", sa.JSON),
 )
+feedback = sa.Table(
+    "feedback",
+    schema,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("history", sa.JSON, nullable=False),
+    sa.Column("helpful", sa.Boolean, nullable=False),
+    sa.Column("judged_at", sa.Float, nullable=False),
+    sa.Column("document_id", sa.Text, sa.ForeignKey("documents.id", ondelete="CASCADE"), index=True),
+    sa.Column("start", sa.Integer),
+    sa.Column("end", sa.Integer),
+    sa.Column("quote", sa.Text),
+    sa.Column("sha256", sa.Text),
+)
+"""What people said of passages, see `index.feedback`. `quote` stood at `start` to `end` of the text of that `sha256`;
+without a document it is said of all of them."""
 
 
 def _passages(name: str) -> sa.Table:

@@ -2,62 +2,38 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+
+import numpy as np
 
 from index.build import catch_up
 from index.catalogue import Catalogue
+from index.chunk import WordPieces
 from index.engine import Engine, Snapshot
 from index.errors import EngineError, QAError
-from index.rescore import share, telling
+from index.fusion import Asked, Mode, Scores, first_scores, pieces_per_letter, scores, share
+from index.mark import marked
+from index.ranking import RANKING, Ranking
+from index.rescore import Evidence
 from index.schema import StoredPassage
+from index.stages import Stages
 from index.terms import terms
 from index.types import Hit, Span, Stamp, Vector
-
-Mode = Literal["hybrid", "dense", "bm25"]
+from index.view import View
 
 PATIENCE = 0.25
 """Seconds that a question waits for the engine to catch up with what was written last."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking:
-    """Everything that tunes the ranking; where each value comes from stands in DECISIONS.md.
-
-    A hybrid score is the weighted mean of three numbers on scales of their own, so that a weak match stays weak in
-    a list of weaker ones: the passage's cosine, its BM25 as a share of the most that the question's terms could
-    give, and the cosine of its best sentence. A long question rarely finds all of its terms in one passage, so that
-    its share is raised by the root of its number of terms over `usual_terms`.
-    """
-
-    candidates: int = 100
-    """Passages asked of each leg."""
-    rescored: int = 50
-    """Fused passages whose sentences are looked at."""
-    dense: float = 1.0
-    lexical: float = 1.0
-    sentence: float = 0.5
-    usual_terms: int = 5
-    mark_lexical: float = 0.5
-    """Share of the words, against the meaning, in choosing the telling sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A sentence of a found passage, and how well it matches: by words and meaning, and by meaning alone."""
-
-    span: Span
-    score: float
-    cosine: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
-    """A passage with its scores; a leg's rank is None when that leg did not find it."""
+    """A passage with its scores; a leg's rank is None when that leg did not find it.
+
+    `share`: its BM25 as a share of the most possible. `sentence`: the highest cosine of a sentence. `mark`: what tells.
+    """
 
     stored: StoredPassage
     score: float
@@ -65,31 +41,61 @@ class Found:
     dense_rank: int | None
     bm25: float | None
     bm25_rank: int | None
-    telling: Sentence
+    share: float
+    sentence: float | None
+    mark: Span
+    reranked: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """`mode` is what was really done; `weights` are the question's terms with their idf."""
+    """`mode` is what was really done; `weights` are the question's terms with their idf; milliseconds by stage."""
 
     question: str
     mode: Mode
     generation: int
     found: list[Found]
     weights: Mapping[str, float]
+    milliseconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The candidates of a question, by `ids`, with their BM25 (0 where that leg did not find one) and what is known of
+    them. `dense` has the ranks in that leg, `sparse` ranks and scores. Not `complete` when some have gone meanwhile."""
+
+    asked: Asked
+    dense: Mapping[str, int]
+    sparse: Mapping[str, tuple[int, float]]
+    ids: Sequence[str]
+    bm25: Scores
+    evidence: Evidence
+    complete: bool
+
+    def ranked(self, fused: Scores) -> list[int]:
+        """The places of the candidates, best first, ties by id."""
+        return sorted(range(len(self.ids)), key=lambda place: (-fused[place], self.ids[place]))
 
 
 class Searcher:
     """Searches a catalogue through an engine, which it keeps up to date."""
 
-    def __init__(self, catalogue: Catalogue, engine: Engine, ranking: Ranking = Ranking()) -> None:
+    def __init__(
+        self, catalogue: Catalogue, engine: Engine, pieces: WordPieces | None = None, ranking: Ranking = RANKING
+    ) -> None:
+        """`pieces` are the embedding model's: without them every question counts as familiar to it."""
         self.catalogue = catalogue
         self.engine = engine
         self.ranking = ranking
+        self._pieces = pieces
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="catch-up")
         self._starting = threading.Lock()
         self._catching_up: Future[None] | None = None
         self._closed = False
+
+    def ranking_by(self, ranking: Ranking) -> Searcher:
+        """The same catalogue and engine with another ranking; not to be closed."""
+        return Searcher(self.catalogue, self.engine, self._pieces, ranking)
 
     def refresh(self, patience: float | None = None) -> None:
         """Bring the engine up to the catalogue as it is now, or stop waiting for that after so many seconds.
@@ -153,6 +159,36 @@ class Searcher:
             raise EngineError("the index changes faster than it can be read", "Ask again.")
         return results
 
+    def gather(
+        self,
+        snapshot: Snapshot,
+        view: View,
+        question: str,
+        vector: Vector | None,
+        mode: Mode,
+        where: Collection[str] | None = None,
+        k: int = 0,
+    ) -> Gathered:
+        """The candidates of both legs in one snapshot, and what the catalogue knows of them: all that ranks them."""
+        weights = snapshot.weights(terms(question))
+        pieces = pieces_per_letter(question, self._pieces) if self._pieces and vector is not None else 0.0
+        asked = Asked(vector, weights, pieces)
+        depth = max(self.ranking.candidates, k)
+        dense = snapshot.dense(vector, depth, where) if vector is not None else []
+        sparse = snapshot.sparse(weights, depth, where) if mode != "dense" else []
+        chosen = self._chosen(dense, sparse, asked, mode)[: max(self.ranking.rescored, k)]
+        candidates = view.candidates(chosen, snapshot.stamp)
+        bm25 = {hit.passage_id: hit.score for hit in sparse}
+        return Gathered(
+            asked,
+            {hit.passage_id: rank for rank, hit in enumerate(dense, 1)},
+            {hit.passage_id: (rank, hit.score) for rank, hit in enumerate(sparse, 1)},
+            [one.passage_id for one in candidates],
+            np.array([bm25.get(one.passage_id, 0.0) for one in candidates]),
+            Evidence.of(candidates, vector),
+            complete=len(candidates) == len(chosen),
+        )
+
     def _search(
         self,
         snapshot: Snapshot,
@@ -164,70 +200,50 @@ class Searcher:
     ) -> tuple[Results | None, bool]:
         """The results, and whether they are all there; none when the passages of that snapshot have gone."""
         mode = mode if vector is not None else "bm25"
-        depth = max(self.ranking.candidates, k)
-        weights = snapshot.weights(terms(question))
-        dense = snapshot.dense(vector, depth, where) if vector is not None and mode != "bm25" else []
-        sparse = snapshot.sparse(weights, depth, where) if mode != "dense" else []
-        chosen = self._fused(dense, sparse, weights, mode)[: max(self.ranking.rescored, k)]
-        share_of_words = self.ranking.mark_lexical if mode == "hybrid" else 0.0
-        bm25 = {hit.passage_id: hit.score for hit in sparse}
-        lexical = self._lexical(weights)
+        stages = Stages()
         with self.catalogue.view() as view:
             if not view.holds(snapshot.stamp):
                 return None, False
-            candidates = view.candidates([hit.passage_id for hit in chosen], snapshot.stamp)
-            tellings = telling(candidates, weights, vector if mode != "bm25" else None, share_of_words)
-            scored = []
-            for one, found in zip(candidates, tellings, strict=True):
-                words = lexical * bm25.get(one.passage_id, 0.0)
-                scored.append((self._score(mode, found.cosine, words, found.sentence_cosine), one, found))
-            scored.sort(key=lambda one: (-one[0], one[1].passage_id))
-            best = {one.passage_id: (score, found) for score, one, found in scored[:k]}
-            stored = view.passages(list(best), snapshot.stamp)
-        dense_ranks, ranks = _ranks(dense), _ranks(sparse)
-        results = [
-            Found(
-                stored[one],
-                score,
-                found.cosine,
-                dense_ranks.get(one),
-                bm25.get(one),
-                ranks.get(one),
-                Sentence(stored[one].passage.sentences[found.sentence], found.match, found.sentence_cosine),
-            )
-            for one, (score, found) in best.items()
-        ]
-        return Results(question, mode, snapshot.stamp.generation, results, weights), len(candidates) == len(chosen)
+            gathered = self.gather(snapshot, view, question, vector if mode != "bm25" else None, mode, where, k)
+            stages.lap("candidates")
+            fused = scores(gathered.evidence, gathered.bm25, gathered.asked, self.ranking, mode)
+            best = gathered.ranked(fused)[:k]
+            stages.lap("ranking")
+            stored = view.passages([gathered.ids[place] for place in best], snapshot.stamp)
+        found = [self._found(question, gathered, place, float(fused[place]), stored) for place in best]
+        stages.lap("reading")
+        generation, weights = snapshot.stamp.generation, gathered.asked.weights
+        return Results(question, mode, generation, found, weights, stages.milliseconds), gathered.complete
 
-    def _fused(
-        self, dense: Sequence[Hit], sparse: Sequence[Hit], weights: Mapping[str, float], mode: Mode
-    ) -> list[Hit]:
+    def _found(
+        self, question: str, gathered: Gathered, place: int, score: float, stored: Mapping[str, StoredPassage]
+    ) -> Found:
+        one, evidence, weights = gathered.ids[place], gathered.evidence, gathered.asked.weights
+        rank, bm25 = gathered.sparse.get(one, (None, None))
+        embedded = evidence.embedded[place]
+        return Found(
+            stored[one],
+            score,
+            float(evidence.cosines[place]) if embedded else None,
+            gathered.dense.get(one),
+            bm25,
+            rank,
+            share(bm25 or 0.0, weights, self.ranking),
+            float(evidence.sentences(place).max(initial=0.0)) if embedded else None,
+            marked(question, stored[one].passage, evidence, place, weights, self.ranking),
+        )
+
+    def _chosen(self, dense: Sequence[Hit], sparse: Sequence[Hit], asked: Asked, mode: Mode) -> list[str]:
         """The hits of both legs by their score so far; a passage that a leg left out counts as its last one."""
         cosines = {hit.passage_id: hit.score for hit in dense}
-        lexical = self._lexical(weights)
-        words = {hit.passage_id: lexical * hit.score for hit in sparse}
+        bm25 = {hit.passage_id: hit.score for hit in sparse}
         lowest = min(cosines.values(), default=0.0)
-        hits = [
-            Hit(one, self._score(mode, cosines.get(one, lowest), words.get(one, 0.0), None))
-            for one in dict.fromkeys([*cosines, *words])
-        ]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.passage_id))
-
-    def _lexical(self, weights: Mapping[str, float]) -> float:
-        """What turns a BM25 score into its part of the fused score."""
-        return share(1.0, weights) * math.sqrt(len(weights) / self.ranking.usual_terms)
-
-    def _score(self, mode: Mode, cosine: float | None, lexical: float, sentence: float | None) -> float:
-        if mode == "bm25":
-            return lexical
-        if mode == "dense":
-            return cosine or 0.0
-        ranking = self.ranking
-        total = ranking.dense + ranking.lexical + ranking.sentence
-        return (
-            ranking.dense * (cosine or 0.0) + ranking.lexical * lexical + ranking.sentence * (sentence or 0.0)
-        ) / total
-
-
-def _ranks(hits: Sequence[Hit]) -> dict[str, int]:
-    return {hit.passage_id: rank for rank, hit in enumerate(hits, 1)}
+        ids = list(dict.fromkeys([*cosines, *bm25]))
+        so_far = first_scores(
+            np.array([cosines.get(one, lowest) for one in ids]),
+            np.array([bm25.get(one, 0.0) for one in ids]),
+            asked,
+            self.ranking,
+            mode,
+        )
+        return [ids[place] for place in sorted(range(len(ids)), key=lambda place: (-so_far[place], ids[place]))]

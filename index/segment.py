@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from index.engine import MOST
 from index.postings import best, inverted
 from index.types import Hit, Vector
 from index.vectors import VectorIndex
@@ -232,7 +231,7 @@ class Segment:
         k: int,
         hidden: NDArray[np.bool_] | None,
     ) -> list[Hit]:
-        """The best by BM25 for (term number, weight), best first, ties by row."""
+        """The best by `weight * count / (count + norm)` for (term number, weight), best first, ties by row."""
         rows, scores = self.rows_by_words(weights, norms, k, hidden)
         order = np.lexsort((rows, -scores))
         return self._hits(rows[order], scores[order])
@@ -248,7 +247,7 @@ class Segment:
         arrays = self.arrays
         return best(
             np.array([number for number, _ in weights], np.int32),
-            np.array([weight * MOST for _, weight in weights], np.float32),
+            np.array([weight for _, weight in weights], np.float32),
             arrays.terms,
             arrays.posting_firsts,
             arrays.posting_rows,

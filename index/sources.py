@@ -10,13 +10,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from index import schema as tables
 from index.errors import DocumentError
 from index.history import log_changes
+from index.schema import DocumentSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +230,18 @@ def grouped(
     query = sa.select(of, column).where(of.in_(document_ids)).order_by(column)
     for document_id, value in connection.execute(query):
         found.setdefault(document_id, []).append(value)
+    return found
+
+
+def summaries_of(connection: sa.Connection, query: sa.Select[Any]) -> list[DocumentSummary]:
+    """The documents of a query made of `summary_rows`, with their tags and sources."""
+    rows = connection.execute(query).all()
+    found: list[DocumentSummary] = []
+    for start in range(0, len(rows), 5_000):  # SQLite takes so many ids in a statement
+        some = rows[start : start + 5_000]
+        ids = [row.id for row in some]
+        tags, sources = (grouped(connection, one, ids) for one in (tables.tags.c.tag, tables.sources.c.source))
+        found += [tables.to_summary(row, tags.get(row.id, ()), sources.get(row.id, ())) for row in some]
     return found
 
 

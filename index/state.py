@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from index.errors import EngineError, QAError
 from index.files import Hidden, Kept
 from index.lexical import Statistics
+from index.ranking import BM25, RANKING
 from index.segment import Segment
 from index.types import Hit, Stamp, Vector, document_of
 
@@ -73,11 +74,18 @@ class State:
 
     @classmethod
     def of(
-        cls, stamp: Stamp, vocabulary: Mapping[str, int], parts: Iterable[Part], frequencies: NDArray[np.int64]
+        cls,
+        stamp: Stamp,
+        vocabulary: Mapping[str, int],
+        parts: Iterable[Part],
+        frequencies: NDArray[np.int64],
+        bm25: BM25 = RANKING.bm25,
     ) -> State:
         """`frequencies` of each term in the rows of the parts that are not hidden."""
         kept = sorted((part for part in parts if part.live), key=lambda part: -len(part.segment))
-        statistics = Statistics.of(sum(part.live for part in kept), sum(part.length for part in kept), frequencies)
+        statistics = Statistics.of(
+            sum(part.live for part in kept), sum(part.length for part in kept), frequencies, bm25
+        )
         norms = tuple(statistics.norms(part.segment.arrays.lengths) for part in kept)
         return cls(stamp, vocabulary, tuple(kept), statistics, norms)
 
@@ -96,7 +104,8 @@ class State:
         )
 
     def sparse(self, weights: Mapping[str, float], k: int, where: Collection[str] | None = None) -> list[Hit]:
-        known = [(self.vocabulary[term], weight) for term, weight in weights.items() if term in self.vocabulary]
+        most = self.statistics.bm25.most
+        known = [(self.vocabulary[term], weight * most) for term, weight in weights.items() if term in self.vocabulary]
         return guarded(
             lambda: _best(
                 k,

@@ -1,69 +1,143 @@
-"""Question (and history) to Answer: effective question, search, highlight, confidence, citation."""
+"""Question (and history) to Answer: effective question, search, mark, confidence, citation."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from index.embed import Embedder
-from index.search import Found, Mode, Results, Searcher
+from index.fusion import Mode
+from index.rerank import Reranker
+from index.search import Found, Results, Searcher
 from index.select import EVERYTHING, Filter
-from qa.confidence import DEPTH, confidence
-from qa.followup import effective_question
-from qa.types import Answer, Citation, Highlight, RankedPassage, Scores
+from index.stages import Stages
+from qa.confidence import DEPTH, Calibration, confidence
+from qa.followup import CITED, carried, cited, leans
+from qa.reader import Reader
+from qa.refine import narrowed, reranked
+from qa.types import Answer, Citation, Highlight, RankedPassage, Scores, Turn
+
+
+def _none() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models as far as they are there: each is asked for at every question."""
+
+    embedder: Callable[[], Embedder | None]
+    reranker: Callable[[], Reranker | None] = _none
+    reader: Callable[[], Reader | None] = _none
+    rerank_top: int = 20
+    rerank_ms: float = 300
 
 
 class Answerer:
-    """Answers from a searcher, with the embedding model while there is one."""
+    """Answers from a searcher, with the models that there are."""
 
-    def __init__(self, searcher: Searcher, embedder: Callable[[], Embedder | None]) -> None:
+    def __init__(self, searcher: Searcher, models: Models, calibration: Calibration) -> None:
         self._searcher = searcher
-        self._embedder = embedder
+        self._models = models
+        self._calibration = calibration
 
     def ask(
         self,
         question: str,
         top_k: int = 5,
-        history: Sequence[str] = (),
+        history: Sequence[Turn] = (),
         chosen: Filter = EVERYTHING,
         mode: Mode = "hybrid",
     ) -> Answer:
         """The passages that answer, best first. Not answerable is an answer too, never an error."""
-        started = time.perf_counter()
-        asked = effective_question(question, history)
-        results = self.search(asked, top_k, chosen, mode)
-        probability, answerable = confidence(results)
+        started, stages = time.perf_counter(), Stages()
+        where = self._searcher.catalogue.selected(chosen) if chosen != EVERYTHING else None
+        reranker = self._models.reranker()
+        depth = max(top_k, self._models.rerank_top) if reranker else top_k
+        results = self._search(question, depth, where, mode)
+        if history:
+            results = self._in_conversation(question, results, depth, history, where, mode)
+        stages.take(results.milliseconds)
+        probability, answerable = confidence(results, self._calibration)
+        found, reranking = results.found, None
+        stages.lap("confidence")
+        if reranker:
+            first, reranking = reranked(
+                results.question, found[: self._models.rerank_top], reranker, self._models.rerank_ms
+            )
+            found = [*first, *found[self._models.rerank_top :]]
+            stages.lap("reranking")
+        found, reader = found[:top_k], self._models.reader()
+        if reader:
+            found = narrowed(results.question, found, reader)
+            stages.lap("reading the answer")
         return Answer(
             question=question,
-            effective_question=asked,
+            effective_question=results.question,
             retrieval=results.mode,
             answerable=answerable,
             confidence=round(probability, 4),
+            calibrated=self._calibration.fitted,
             generation=results.generation,
             took_ms=round((time.perf_counter() - started) * 1000, 2),
-            passages=[_ranked(rank, found) for rank, found in enumerate(results.found[:top_k], 1)],
+            stages_ms={stage: round(milliseconds, 2) for stage, milliseconds in stages.milliseconds.items()},
+            reranking=reranking,
+            reader=reader.name if reader else None,
+            passages=[_ranked(rank, one) for rank, one in enumerate(found, 1)],
         )
 
-    def search(self, question: str, top_k: int, chosen: Filter = EVERYTHING, mode: Mode = "hybrid") -> Results:
+    def search(self, question: str, top_k: int, mode: Mode = "hybrid") -> Results:
         """The search behind `ask`, as deep as confidence looks however few passages are asked for."""
-        embedder = self._embedder() if mode != "bm25" else None
+        return self._search(question, top_k, None, mode)
+
+    def _search(self, question: str, top_k: int, where: Collection[str] | None, mode: Mode) -> Results:
+        embedder, stages = self._models.embedder() if mode != "bm25" else None, Stages()
         vector = embedder.question(question) if embedder else None
-        where = self._searcher.catalogue.selected(chosen) if chosen != EVERYTHING else None
-        return self._searcher.search(question, vector, max(top_k, DEPTH), mode, where)
+        stages.lap("embedding")
+        results = self._searcher.search(question, vector, max(top_k, DEPTH), mode, where)
+        return replace(results, milliseconds=stages.milliseconds | dict(results.milliseconds))
+
+    def _in_conversation(
+        self,
+        question: str,
+        alone: Results,
+        depth: int,
+        history: Sequence[Turn],
+        where: Collection[str] | None,
+        mode: Mode,
+    ) -> Results:
+        """The results of the question alone, or of the one that it is when the earlier ones are taken over."""
+        known = self._cited(history, where, mode)
+        own = self._search(question, 1, known, mode).found if known else []
+        best = alone.found[0].score if alone.found else 0.0
+        sure, _ = confidence(alone, self._calibration)
+        if not leans(question, sure, own[0].score if own else 0.0, best):
+            return alone
+        return self._search(carried(question, history), depth, where, mode)
+
+    def _cited(self, history: Sequence[Turn], where: Collection[str] | None, mode: Mode) -> list[str]:
+        """The documents just cited; where the history does not say, those that its questions would find."""
+        shown = cited(history)
+        if not shown:
+            earlier = self._search(carried(history[-1].question, history[:-1]), DEPTH, where, mode)
+            shown = list(dict.fromkeys(found.stored.passage.document_id for found in earlier.found))[:CITED]
+        return [one for one in shown if where is None or one in where]
 
 
 def _ranked(rank: int, found: Found) -> RankedPassage:
-    passage, telling = found.stored.passage, found.telling.span
+    passage, mark = found.stored.passage, found.mark
     return RankedPassage(
+        id=passage.id,
         rank=rank,
         score=round(found.score, 4),
-        scores=Scores(_rounded(found.bm25), _rounded(found.dense), found.bm25_rank, found.dense_rank),
+        scores=Scores(
+            _rounded(found.bm25), _rounded(found.dense), found.bm25_rank, found.dense_rank, _rounded(found.reranked)
+        ),
         text=passage.text,
         highlights=[
-            Highlight(
-                telling.start, telling.end, passage.text[telling.start - passage.start : telling.end - passage.start]
-            )
+            Highlight(mark.start, mark.end, passage.text[mark.start - passage.start : mark.end - passage.start])
         ],
         citation=Citation(
             document_id=passage.document_id,

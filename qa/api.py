@@ -14,7 +14,7 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from index.errors import IndexMismatch, IndexMissing
-from qa import __version__, documents, failures
+from qa import __version__, documents, failures, feedback
 from qa.config import resource
 from qa.examples import ANSWER, QUESTIONS
 from qa.guard import Guard
@@ -55,6 +55,7 @@ def create_app(library: Library, hosts: Collection[str] | None = None) -> FastAP
     app.add_middleware(Guard, hosts=hosts)
     _ask(app, library)
     documents.install(app, library)
+    feedback.install(app, library)
     _health(app, library)
     _pages(app)
     return app
@@ -71,7 +72,7 @@ def _ask(app: FastAPI, library: Library) -> None:
         return library.answerer.ask(
             request.question,
             request.top_k,
-            [turn.question for turn in request.history],
+            [turn.turn() for turn in request.history],
             request.filter(),
             request.mode,
         )

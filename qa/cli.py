@@ -23,7 +23,7 @@ from qa.terminal import (
     print_json,
     reading_notes,
 )
-from qa.upkeep import backup, compact, reindex, restore, verify
+from qa.upkeep import backup, compact, feedback, reindex, restore, verify
 
 app = typer.Typer(
     help="Ask your own documents; get the passage that answers, word for word, with a citation.",
@@ -208,26 +208,61 @@ def status(data: Data = None, model: ModelName = None, as_json: Json = False) ->
             typer.echo(f"{name.replace('_', ' '):<22} {fact}")
 
 
-for _command in (reindex, verify, backup, restore, compact):
+for _command in (reindex, verify, backup, restore, compact, feedback):
     app.command()(_command)
 
 
 @app.command("eval")
 def evaluate(
-    folder: Annotated[Path | None, typer.Option(help="Folder with the documents of the set.")] = None,
-    questions: Annotated[
-        Path | None, typer.Option(help="Set of questions, JSON Lines (default: of the seeds).")
+    sets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SET]...",
+            help="seeds, a file (.jsonl, .csv, SQuAD .json), a BEIR folder, or a set of QA_DATASETS.",
+        ),
     ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder with the documents of the questions; without it your own library.")
+    ] = None,
+    system: Annotated[
+        list[str] | None,
+        typer.Option(help="bm25, dense, fused (without sentences) or hybrid; the last is the main one."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask only so many questions, the first.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Folder to save the runs to.")] = None,
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option(help="Saved run, or TREC run file, to compare with; exit status 1 if it was better."),
+    ] = None,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METRIC=VALUE", help="Exit status 1 below, as in R@1=0.8; of ECE, error and ms above."),
+    ] = None,
+    trec: Annotated[Path | None, typer.Option(help="Folder to write TREC runs and qrels to.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Folder to write a page with plots and every question to.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure retrieval, marking and confidence on questions with known answers."""
     from index.errors import QAError
 
     try:
-        from eval.command import run
+        from eval.command import Options, bounds, run
     except ModuleNotFoundError as error:
         raise QAError(
             f"the evaluation needs {error.name}, which is not installed",
             "Run: make eval (or pip install 'chapter-verse[eval]')",
         ) from error
-    run(folder, questions, as_json)
+    given = {"systems": tuple(system)} if system else {}
+    options = Options(
+        folder=folder,
+        limit=limit,
+        save=save,
+        compare=tuple(compare or ()),
+        fail_under=bounds(fail_under or ()),
+        trec=trec,
+        html=html,
+        as_json=as_json,
+        **given,
+    )
+    if not run(sets or (), options):
+        raise typer.Exit(1)

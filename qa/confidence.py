@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Mapping
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
 import regex
 
-from index.rescore import share
-from index.search import Mode, Results
+from index.errors import QAError
+from index.fusion import Mode
+from index.search import Results
 from index.terms import terms
 from index.types import Passage
 
@@ -50,8 +51,8 @@ def features(results: Results) -> dict[str, float]:
     first, asked = results.found[0], results.weights
     held = [_terms_of(found.stored.passage) for found in results.found[:DEPTH]]
     return {
-        "sentence_cosine": first.telling.cosine or 0.0,
-        "bm25": share(first.bm25, asked),
+        "sentence_cosine": first.sentence or 0.0,
+        "bm25": first.share,
         "coverage": _coverage(asked, held[0]),
         "nearby": _coverage(asked, set().union(*held)),
         "names": _names(results.question, held[0]),
@@ -81,20 +82,41 @@ FEATURES: dict[Mode, list[str]] = {
 """Those that each mode's regression uses; the ones that did not pay are named in DECISIONS.md."""
 
 
-def confidence(results: Results) -> tuple[float, bool]:
-    """Probability that the first passages answer the question, and whether that is enough to say so."""
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The parameters of each mode, and the embedding model that they were fitted with (see `index.embed.identity`).
+
+    `fitted` is false where the model in use is another one: its cosines have another scale.
+    """
+
+    modes: Mapping[Mode, Parameters]
+    fitted: bool = True
+
+    @classmethod
+    def load(cls, file: Path, model: str | None) -> Calibration:
+        """Raises QAError for a file that is not one."""
+        try:
+            stored = json.loads(file.read_text(encoding="utf-8"))
+            modes: dict[Mode, Parameters] = {mode: stored["modes"][mode] for mode in FEATURES}
+            for mode, parameters in modes.items():
+                if not set(parameters["features"]) <= set(FEATURES[mode]):
+                    raise ValueError(f"the features of {mode} are unknown")
+            return cls(modes, model is None or stored["model"] == model)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise QAError(f"{file} holds no calibration: {error}", "Remove it, or run `qa calibrate`.") from error
+
+
+def confidence(results: Results, calibration: Calibration) -> tuple[float, bool]:
+    """Probability that the first passage answers the question, and whether that is enough to say so."""
     if not results.found:
         return 0.0, False
-    parameters = _parameters()[results.mode]
-    values = features(results)
-    score = parameters["intercept"] + sum(
-        weight * values[name] for name, weight in zip(parameters["features"], parameters["weights"], strict=True)
-    )
-    probability = 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
+    parameters = calibration.modes[results.mode]
+    probability = probability_of(features(results), parameters)
     return probability, probability >= parameters["threshold"]
 
 
-@cache
-def _parameters() -> dict[Mode, Parameters]:
-    loaded: dict[Mode, Parameters] = json.loads(PARAMETERS.read_text())["modes"]
-    return loaded
+def probability_of(values: Mapping[str, float], parameters: Parameters) -> float:
+    score = parameters["intercept"] + sum(
+        weight * values[name] for name, weight in zip(parameters["features"], parameters["weights"], strict=True)
+    )
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))

@@ -38,6 +38,18 @@ class Settings(BaseSettings):
         default_factory=lambda: user_cache_path("chapter-verse"),
         description="folder for what is made once and can be made again: the converted model",
     )
+    reranker: str = Field(
+        "",
+        description="cross-encoder that rescores the first passages: a sentence-transformers CrossEncoder by name or "
+        "folder; empty for none",
+    )
+    rerank_ms: int = Field(300, ge=1, description="time that it may take for a question, in milliseconds")
+    rerank_top: int = Field(20, ge=1, le=100, description="passages that it rescores at most")
+    reader: str = Field(
+        "",
+        description="model that marks the words that answer: a question-answering model of transformers by name or "
+        "folder; empty for none",
+    )
     passage_pieces: int = Field(160, ge=32, le=480, description="longest passage, in the model's word pieces")
     overlap_pieces: int = Field(
         0, ge=0, le=240, description="word pieces that neighbouring passages of a long paragraph share"

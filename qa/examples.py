@@ -24,6 +24,26 @@ QUESTIONS: dict[str, Any] = {
         "value": {"question": "What is the capital of Australia?"},
     },
 }
+FEEDBACK: dict[str, Any] = {
+    "helpful": {
+        "summary": "This passage answers it",
+        "value": {
+            "question": "Who would monitor the ceasefire?",
+            "helpful": True,
+            "passage": {"document_id": "9a9557710f539362", "start": 1148, "end": 1316},
+        },
+    },
+    "not helpful": {
+        "summary": "This passage does not answer a follow-up",
+        "value": {
+            "question": "And how large is it?",
+            "history": ["What army could Ukraine keep?"],
+            "helpful": False,
+            "passage": {"document_id": "9a9557710f539362", "start": 602, "end": 1484},
+        },
+    },
+}
+"""None of them has a null, which FastAPI leaves out of the description."""
 _FILE = Path(__file__).with_name("example_answer.json")
 ANSWER: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
 """What the seed document answers to the first of them."""

@@ -1,14 +1,26 @@
-"""Follow-up questions: what a short or leaning question takes over from the one before it, without any model."""
+"""Follow-up questions: whether one leans on those before it, and what it then takes over, without any model.
+
+A question leans on a conversation when the documents of that conversation answer it nearly as well as any other: the
+less so the likelier it is answered by itself, and the more so when its words point back. Evidence in DECISIONS.md.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import regex
 
 from index.terms import terms
+from index.types import document_of
+from qa.types import Turn
 
-_LEANING = regex.compile(
+CARRIED = 3
+"""Earlier questions that are taken over, the last ones."""
+CITED = 3
+"""Documents of the conversation that a question is held against: those cited last."""
+
+_POINTING = regex.compile(
     r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|theirs|this|that|these|those|there|then|one|ones|"
     r"same|former|latter|such)\b",
     regex.IGNORECASE,
@@ -16,21 +28,41 @@ _LEANING = regex.compile(
 _CONTINUING = regex.compile(r"\s*(?:and|but|or|so|what about|how about|then|also)\b", regex.IGNORECASE)
 
 
-def effective_question(question: str, history: Sequence[str]) -> str:
-    """The question with the last question that stands by itself in front, if it leans on what was asked before.
+@dataclass(frozen=True, slots=True)
+class Leaning:
+    """A question leans when the best score in the documents just cited, as a share of the best score anywhere, is
+    more than `share` + `confident` * its confidence, less `pointing` when its words point back."""
 
-    It leans when it has no content word or is little more than one, has no more than two and a pronoun that points
-    back, or no more than three and begins like a continuation. One that stands by itself is returned as it is.
-    """
-    if not history or not leans(question):
-        return question
-    earlier = next((one for one in reversed(history) if not leans(one)), history[0])
-    return f"{earlier} {question}"
+    share: float = 0.35
+    confident: float = 0.35
+    pointing: float = 0.25
 
 
-def leans(question: str) -> bool:
-    """Can this question not be understood without the ones before it?"""
+LEANING = Leaning()
+
+
+def carried(question: str, history: Sequence[Turn]) -> str:
+    """The question with the last earlier ones in front, oldest first; what is said twice is said once."""
+    questions = [turn.question.strip() for turn in history[-CARRIED:]]
+    return " ".join([*dict.fromkeys(one for one in questions if one != question.strip()), question])
+
+
+def cited(history: Sequence[Turn]) -> list[str]:
+    """The documents of the passages that were shown last, the latest turn's first; at most `CITED`."""
+    ids = [document_of(passage) for turn in reversed(history[-CARRIED:]) for passage in turn.passages]
+    return list(dict.fromkeys(ids))[:CITED]
+
+
+def leans(question: str, confidence: float, own: float, best: float, leaning: Leaning = LEANING) -> bool:
+    """Does a question lean on the documents just cited, where its best score is `own`, anywhere `best`?"""
+    if best <= 0:
+        return True  # no word of its own is anywhere
+    return own / best > leaning.share + leaning.confident * confidence - leaning.pointing * points_back(question)
+
+
+def points_back(question: str) -> bool:
+    """Can its words alone not be understood: none that carry content, or few and a pronoun, or a continuation?"""
     content = len(set(terms(question)))
     if content == 0 or (content == 1 and len(question.split()) <= 2):
         return True  # "Who was it?", "In Berlin?"
-    return (content <= 2 and bool(_LEANING.search(question))) or (content <= 3 and bool(_CONTINUING.match(question)))
+    return (content <= 2 and bool(_POINTING.search(question))) or (content <= 3 and bool(_CONTINUING.match(question)))

@@ -11,9 +11,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from index.build import Report
 from index.errors import QAError
+from index.feedback import Judgement
+from index.fusion import Mode
 from index.schema import DocumentSummary
-from index.search import Mode
 from index.select import TYPES, Filter
+from qa import types
 from qa.jobs import Job, JobFile
 
 QUESTION_CHARACTERS = 2_000
@@ -22,6 +24,8 @@ TOP_K = 100
 LABEL = 100
 """Characters of a collection's or a tag's name."""
 METADATA_BYTES, METADATA_DEPTH = 65_536, 20
+SPAN_CHARACTERS = 20_000
+"""Characters of a passage that is judged; none that is found is so long."""
 
 
 def _well_formed(text: str) -> str:
@@ -62,6 +66,11 @@ DocumentId = Annotated[
     AfterValidator(lambda given: _refused(given) if not given.strip(".") else given),
 ]
 KnownId = Annotated[str, Field(max_length=200)]
+PassageId = Annotated[
+    str,
+    Field(max_length=300, pattern=r"^.+:[0-9]{1,10}-[0-9]{1,10}$", description="document_id:start-end"),
+    AfterValidator(_well_formed),
+]
 Line = Annotated[str, Field(max_length=TITLE_CHARACTERS), AfterValidator(_well_formed)]
 
 Label = Annotated[str, Field(min_length=1, max_length=LABEL), AfterValidator(_well_formed)]
@@ -77,14 +86,18 @@ class _Strict(BaseModel):
 
 
 class Turn(_Strict):
-    """An earlier question of the conversation; the question alone will do."""
+    """An earlier question of the conversation, and the passages that were shown for it; the question alone will do."""
 
     question: QuestionText
+    passages: list[PassageId] = Field(default_factory=list, max_length=20)
 
     @model_validator(mode="before")
     @classmethod
     def _question_alone(cls, given: object) -> object:
         return {"question": given} if isinstance(given, str) else given
+
+    def turn(self) -> types.Turn:
+        return types.Turn(self.question, tuple(self.passages))
 
 
 class Chosen(_Strict):
@@ -131,6 +144,35 @@ class AskQuery(Chosen):
     top_k: int = Field(5, ge=1, le=TOP_K)
     history: list[QuestionText] = Field(default_factory=list, max_length=50)
     mode: Mode = "hybrid"
+
+
+class JudgedSpan(_Strict):
+    """A passage, or the part of it that answers, by the offsets of its citation."""
+
+    document_id: KnownId
+    start: int = Field(ge=0, le=2**31, strict=True)
+    end: int = Field(ge=1, le=2**31, strict=True)
+
+    @model_validator(mode="after")
+    def _of_some_length(self) -> JudgedSpan:
+        if not self.start < self.end <= self.start + SPAN_CHARACTERS:
+            raise ValueError(f"is empty, or longer than {SPAN_CHARACTERS:,} characters")
+        return self
+
+
+class NewFeedback(_Strict):
+    """Whether a passage answers the question. `passage` null, not helpful: nothing in the documents does."""
+
+    question: QuestionText
+    history: list[Turn] = Field(default_factory=list, max_length=50)
+    helpful: bool = Field(strict=True)
+    passage: JudgedSpan | None
+
+    @model_validator(mode="after")
+    def _of_something(self) -> NewFeedback:
+        if self.helpful and self.passage is None:
+            raise ValueError("names no passage; say which one helps")
+        return self
 
 
 class NewText(_Strict):
@@ -242,6 +284,17 @@ class JobList:
 class Removed:
     removed: str
     generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackList:
+    total: int
+    feedback: list[Judgement]
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    removed: str
 
 
 @dataclass(frozen=True, slots=True)

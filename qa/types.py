@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from index.search import Mode
+from index.fusion import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier question of the conversation, and the ids of the passages that were shown for it, best first."""
+
+    question: str
+    passages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Highlight:
-    """The sentence that tells: a verbatim slice of the document."""
+    """What tells: a sentence, or two adjacent ones, or with a reader the words that answer. A verbatim slice."""
 
     start: int
     end: int
@@ -24,6 +32,7 @@ class Scores:
     dense: float | None
     bm25_rank: int | None
     dense_rank: int | None
+    reranker: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,9 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class RankedPassage:
+    """`id` names the passage in the `history` of later questions."""
+
+    id: str
     rank: int
     score: float
     scores: Scores
@@ -59,10 +71,23 @@ class RankedPassage:
 
 
 @dataclass(frozen=True, slots=True)
+class Reranking:
+    """What a cross-encoder did: it rescored the first `passages`, which are in its order; `complete` unless the
+    budget ended it early."""
+
+    model: str
+    passages: int
+    took_ms: float
+    budget_ms: float
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Ranked passages, never generated text. `answerable` is false where the documents seem not to hold the answer.
 
-    `retrieval` is what was really done; `confidence` is the probability that the passages hold the answer.
+    `retrieval` is what was really done; `confidence` is the probability that the first passage answers; `calibrated`
+    is false when it was fitted with another embedding model (`qa calibrate` fits it). `stages_ms`: where the time went.
     """
 
     question: str
@@ -70,6 +95,10 @@ class Answer:
     retrieval: Mode
     answerable: bool
     confidence: float
+    calibrated: bool
     generation: int
     took_ms: float
+    stages_ms: dict[str, float]
+    reranking: Reranking | None
+    reader: str | None
     passages: list[RankedPassage]

@@ -1,4 +1,4 @@
-"""The commands that look after what is stored: made anew, checked, copied, put back, made small."""
+"""The commands that look after what is stored: made anew, checked, copied, put back, made small, taken out."""
 
 from __future__ import annotations
 
@@ -87,3 +87,34 @@ def compact(data: Data = None, model: ModelName = None) -> None:
         if not library.keeps_index:
             typer.echo("The search index belongs to a running service, which compacts it by itself.", err=True)
     typer.echo(f"{before:,} bytes before, {after:,} bytes now")
+
+
+def feedback(
+    export: Annotated[
+        Path | None, typer.Option(help="File for the eval set, JSON Lines; - for standard output.")
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Count what people said of passages, or write it as an eval set."""
+    from index.errors import StorageError
+    from qa import eval_set
+
+    with opened(data) as library:
+        judged = library.catalogue.feedback.standing()
+    lines = eval_set.lines(judged)
+    if export == Path("-"):
+        typer.echo(lines, nl=False)
+    elif export:
+        try:
+            export.write_text(lines, encoding="ascii")
+        except OSError as error:
+            raise StorageError(
+                f"{export} cannot be written: {error.strerror}", "Choose another place for it."
+            ) from error
+        typer.echo(f"{lines.count(chr(10))} questions in {plain(str(export))}")
+    elif as_json:
+        print_json(eval_set.counted(judged))
+    else:
+        for name, count in eval_set.counted(judged).items():
+            typer.echo(f"{name.replace('_', ' '):<22} {count}")

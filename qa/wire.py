@@ -19,14 +19,22 @@ from index.ingest import FileRequest, Ingest
 from index.load.folder import find_files
 from index.load.sandbox import Sandbox
 from index.local import LocalEngine
-from index.pieces import word_pieces
+from index.pieces import EstimatedPieces, word_pieces
+from index.ranking import RANKING, Ranking
+from index.rerank import load_reranker
 from index.search import Searcher
-from qa.answer import Answerer
+from qa.answer import Answerer, Models
+from qa.confidence import PARAMETERS, Calibration
 from qa.config import Settings
 from qa.jobs import Jobs
-from qa.model import Model
+from qa.model import Loaded, Model
+from qa.reader import load_reader
 
 _log = logging.getLogger(__name__)
+
+CALIBRATION = "confidence.json"
+"""In the data folder: confidence as `qa calibrate` fitted it to this library."""
+RERANKER_AWAY, READER_AWAY = "passages are not reranked", "whole sentences are marked"
 
 
 class Library:
@@ -36,12 +44,26 @@ class Library:
     (`load_when_needed`); the search index is read when something is searched, and by `serving` kept in order.
     """
 
-    def __init__(self, settings: Settings, remake: bool, load_when_needed: bool, serving: bool) -> None:
+    def __init__(
+        self, settings: Settings, remake: bool, load_when_needed: bool, serving: bool, ranking: Ranking = RANKING
+    ) -> None:
         self.settings = settings
+        self.ranking = ranking
         self.model = Model(settings.model, lambda: embed.load(settings.model, settings.cache))
         self.catalogue = Catalogue(settings.data, fingerprint(settings), remake)
+        self.reranker = Loaded("reranker", settings.reranker, lambda: load_reranker(settings.reranker), RERANKER_AWAY)
+        self.reader = Loaded("reader", settings.reader, lambda: load_reader(settings.reader), READER_AWAY)
         self._embedder = self.model.load_once if load_when_needed else self.model.current
-        self.builder = Builder(self.catalogue, word_pieces(settings.model), settings.chunking, self._embedder)
+        self._models = Models(
+            self._embedder,
+            self.reranker.load_once if load_when_needed else self.reranker.current,
+            self.reader.load_once if load_when_needed else self.reader.current,
+            settings.rerank_top,
+            settings.rerank_ms,
+        )
+        self._pieces = word_pieces(settings.model)
+        self._calibration: tuple[float | None, Calibration] | None = None
+        self.builder = Builder(self.catalogue, self._pieces, settings.chunking, self._embedder)
         self.sandbox = Sandbox(settings.limits)
         self.ingest = Ingest(self.builder, self.sandbox, settings.originals)
         self.jobs = Jobs(self.catalogue, self.ingest, settings.reading, self.open_index)
@@ -60,8 +82,9 @@ class Library:
             if self._closed:
                 raise EngineError("the library was closed", "Open it anew.")
             if self._searcher is None:
-                self._engine = LocalEngine(self.engine_folder, in_background=self._serving)
-                self._searcher = Searcher(self.catalogue, self._engine)
+                self._engine = LocalEngine(self.engine_folder, self._serving, self.ranking.bm25)
+                pieces = None if isinstance(self._pieces, EstimatedPieces) else self._pieces
+                self._searcher = Searcher(self.catalogue, self._engine, pieces, self.ranking)
         return self._searcher
 
     def open_index(self) -> None:
@@ -71,7 +94,22 @@ class Library:
 
     @property
     def answerer(self) -> Answerer:
-        return Answerer(self.searcher, self._embedder)
+        return self.answerer_with(self.ranking)
+
+    def answerer_with(self, ranking: Ranking) -> Answerer:
+        """Answers from this library, ranked in another way; BM25's parameters stay those of the library."""
+        searcher = self.searcher if ranking is self.ranking else self.searcher.ranking_by(ranking)
+        return Answerer(searcher, self._models, self.calibration)
+
+    @property
+    def calibration(self) -> Calibration:
+        """This library's own, where `qa calibrate` has fitted one, else the one that comes with the program."""
+        own = self.settings.data / CALIBRATION
+        changed = own.stat().st_mtime if own.exists() else None
+        if self._calibration is None or self._calibration[0] != changed:
+            file = PARAMETERS if changed is None else own
+            self._calibration = changed, Calibration.load(file, embed.identity(self.settings.model))
+        return self._calibration[1]
 
     @property
     def repaired(self) -> str | None:
@@ -123,11 +161,12 @@ def open_library(
     remake: bool = False,
     load_when_needed: bool = False,
     serving: bool = False,
+    ranking: Ranking = RANKING,
 ) -> Library:
     """Open the data folder. Raises IndexMissing when there is none and `make` is false, and what `Library` raises."""
     if not make and not (settings.data / FILE).exists():
         raise IndexMissing(f"nothing is indexed in {settings.data}", "Run: qa index FILE_OR_FOLDER…")
-    return Library(settings, remake, load_when_needed, serving)
+    return Library(settings, remake, load_when_needed, serving, ranking)
 
 
 def fingerprint(settings: Settings) -> dict[str, str]:

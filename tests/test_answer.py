@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from index.errors import EngineError
 from index.load import from_text
-from index.search import Mode
+from index.fusion import Mode
 from index.select import Filter
 from index.types import Document
 from qa.confidence import FEATURES, confidence, features

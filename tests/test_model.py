@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from index.pieces import EstimatedPieces, ModelPieces, word_pieces
 from index.torch_embedder import TorchEmbedder
 from index.types import Vectors
 from qa.config import settings
-from qa.model import Model
+from qa.model import Loaded, Model
 from qa.wire import Library
 from tests.conftest import ROOT, SEED, HashEmbedder, environment
 
@@ -143,6 +145,53 @@ def test_a_model_that_fails_says_why() -> None:
     late = Model("late", HashEmbedder)
     late.start(lambda _: 1 / 0).join(10)
     assert (late.state, late.embedder) == ("failed", None)
+
+
+def test_an_optional_model_is_offered_when_it_is_loaded() -> None:
+    may_load = threading.Event()
+
+    def load_when_told() -> HashEmbedder:
+        may_load.wait(20)
+        return HashEmbedder()
+
+    optional = Loaded("reader", "hash", load_when_told, "no words are marked")
+    loading = optional.load_in_background()
+    while optional.reason == "the reader is not loaded":
+        time.sleep(0.001)
+    assert (optional.state, optional.reason) == ("loading", "the reader is still loading")
+    assert optional.current() is None
+    may_load.set()
+    loading.join(20)
+    assert (optional.state, optional.reason) == ("ready", None)
+    assert optional.current() is optional.load_once() is not None
+
+
+def test_an_optional_model_that_fails_says_why_and_is_not_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    tried = []
+
+    def fail() -> HashEmbedder:
+        tried.append(1)
+        raise ModelError("it is broken", "Mend it.")
+
+    optional = Loaded("reranker", "broken", fail, "passages keep their order")
+    assert [optional.load_once(), optional.load_once(), optional.current()] == [None, None, None]
+    assert (optional.state, optional.reason, len(tried)) == ("failed", "it is broken. Mend it.", 1)
+    assert caplog.messages == ["passages keep their order: it is broken. Mend it."]
+
+
+def test_an_optional_model_without_a_name_is_never_loaded() -> None:
+    optional = Loaded("reranker", "", HashEmbedder, "passages keep their order")
+    optional.load_in_background().join(20)
+    assert optional.load_once() is None
+    assert (optional.state, optional.reason) == ("not loaded", "no reranker is set")
+
+
+def test_threads_that_need_an_optional_model_at_once_share_one() -> None:
+    optional = Loaded("reader", "hash", HashEmbedder, "no words are marked")
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: optional.load_once(), range(8)))
+    assert found == [optional.value] * 8
+    assert optional.value is not None
 
 
 # The converted model

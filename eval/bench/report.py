@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import html
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 from eval.bench.speed import Row
-
-_STYLE = """
-:root { color-scheme: light dark }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; display: block; overflow-x: auto; margin: 1rem 0 }
-th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid #8884; white-space: nowrap }
-th:first-child, td:first-child { text-align: left }
-figure { margin: 1rem 0; background: #fff; border-radius: .5rem; padding: .5rem }
-figure svg { width: 100%; height: auto }
-"""
+from eval.hypertext import svg, table, webpage
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,33 +23,25 @@ class Section:
 
 
 def page(title: str, sections: Sequence[Section]) -> str:
-    parts = [f"<h1>{html.escape(title)}</h1>"]
+    parts = [f"<h1>{escape(title)}</h1>"]
     for section in sections:
-        parts.append(f"<h2>{html.escape(section.name)}</h2><p>{html.escape(section.aim)}</p>")
-        parts.append(f"{_table(section.rows)}<p><small>{html.escape(section.measured)}</small></p>")
+        parts.append(f"<h2>{escape(section.name)}</h2><p>{escape(section.aim)}</p>")
+        parts.append(f"{table(*_cells(section.rows))}<p><small>{escape(section.measured)}</small></p>")
         if section.drawn and len(section.rows) > 1:
             parts.append(f"<figure>{_plot(section)}</figure>")
-    head = (
-        f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
-    )
-    return f'<!doctype html><html lang="en">{head}<style>{_STYLE}</style>{"".join(parts)}</html>\n'
+    return webpage(title, "".join(parts))
 
 
 def text(section: Section) -> str:
     """A table for the terminal, and for Markdown."""
-    columns = list(dict.fromkeys(name for row in section.rows for name in row))
-    lines = [columns, ["---"] * len(columns), *([_cell(row.get(name, "")) for name in columns] for row in section.rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    columns, rows = _cells(section.rows)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (columns, ["---"] * len(columns), *rows))
 
 
-def _table(rows: Sequence[Row]) -> str:
+def _cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """The columns that any row has, and the rows under them."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{html.escape(_cell(row.get(name, str())))}</td>' for name in columns)}</tr>"
-        for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return columns, [[_cell(row.get(name, "")) for name in columns] for row in rows]
 
 
 def _cell(value: object) -> str:
@@ -72,11 +54,9 @@ def _short(value: float, _: int) -> str:
 
 def _plot(section: Section) -> str:
     """The drawn columns over sizes, one panel each, both axes logarithmic."""
-    import matplotlib as mpl
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
 
-    mpl.rcParams["svg.fonttype"] = "none"
     figure = Figure(figsize=(3.4 * min(3, len(section.drawn)), 2.6 * -(-len(section.drawn) // 3)), layout="constrained")
     across = min(3, len(section.drawn))
     for number, column in enumerate(section.drawn, 1):
@@ -92,6 +72,4 @@ def _plot(section: Section) -> str:
         axes.set_title(column, fontsize=10)
         axes.set_xlabel(section.over, fontsize=9)
         axes.grid(alpha=0.3)
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None})
-    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+    return svg(figure)

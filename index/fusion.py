@@ -1,0 +1,94 @@
+"""Scores of candidates from what both legs and their sentences say: functions of arrays, with nothing looked up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import regex
+from numpy.typing import NDArray
+
+from index.chunk import WordPieces
+from index.ranking import Ranking
+from index.rescore import Evidence
+from index.types import Vector
+
+Mode = Literal["hybrid", "dense", "bm25"]
+Scores = NDArray[np.float64]
+
+_LETTER = regex.compile(r"[\p{L}\p{N}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as the ranking sees it: its embedding, its terms with their idf, and into how many word pieces the
+    embedding model cuts each letter of it; 0 where that is not known."""
+
+    vector: Vector | None
+    weights: Mapping[str, float]
+    pieces: float = 0.0
+
+
+def pieces_per_letter(question: str, pieces: WordPieces) -> float:
+    """Text in a language that the model was trained on takes one word piece for some four letters, other text many
+    more."""
+    letters = len(_LETTER.findall(question))
+    return len(pieces.spans([question])[0]) / letters if letters else 0.0
+
+
+def _familiarity(asked: Asked, ranking: Ranking) -> float:
+    """How far the embedding model knows the words of a question, 0 to 1."""
+    return min(max((ranking.foreign - asked.pieces) / (ranking.foreign - ranking.familiar), 0.0), 1.0)
+
+
+def share(bm25: float, weights: Mapping[str, float], ranking: Ranking) -> float:
+    """A BM25 score as a share of the most that the question's terms could give, 0 to 1."""
+    most = sum(weight for weight in weights.values() if weight > 0) * ranking.bm25.most
+    return bm25 / most if most else 0.0
+
+
+def first_scores(cosines: Scores, bm25: Scores, asked: Asked, ranking: Ranking, mode: Mode) -> Scores:
+    """The scores by the two legs alone, to choose the candidates that are looked at closely."""
+    lexical = _lexical(bm25, asked, ranking)
+    if mode == "bm25":
+        return lexical
+    if mode == "dense":
+        return cosines
+    return _familiarity(asked, ranking) * ranking.dense * cosines + ranking.lexical * lexical
+
+
+def scores(evidence: Evidence, bm25: Scores, asked: Asked, ranking: Ranking, mode: Mode) -> Scores:
+    """The final score of each candidate."""
+    lexical = _lexical(bm25, asked, ranking)
+    if mode == "bm25":
+        return lexical
+    if mode == "dense":
+        return evidence.cosines
+    sentences = evidence.best_sentences()
+    known = _familiarity(asked, ranking)
+    meaning, words, sentence = known * ranking.dense, ranking.lexical, known * ranking.sentence
+    total = meaning + words + sentence
+    fused = (meaning * evidence.cosines + words * lexical + sentence * sentences) / total
+    if asked.vector is None or not ranking.feedback or not meaning:
+        return fused
+    moved = _moved(asked.vector, evidence, fused, ranking)
+    return fused + meaning / total * (moved - evidence.cosines)
+
+
+def _lexical(bm25: Scores, asked: Asked, ranking: Ranking) -> Scores:
+    return bm25 * share(1.0, asked.weights, ranking) * math.sqrt(len(asked.weights) / ranking.usual_terms)
+
+
+def _moved(vector: Vector, evidence: Evidence, fused: Scores, ranking: Ranking) -> Scores:
+    """The cosines with the question moved towards the first passages."""
+    ranked = np.argsort(-fused, kind="stable")
+    first = ranked[evidence.embedded[ranked]][: ranking.feedback_passages]
+    if not len(first):
+        return evidence.cosines
+    weights = np.exp((fused[first] - fused[first[0]]) / ranking.feedback_fall).astype(np.float32)
+    moved = vector + ranking.feedback * (weights @ evidence.vectors[first]) / weights.sum()
+    cosines: Scores = (evidence.vectors @ (moved / np.linalg.norm(moved))).astype(np.float64)
+    return cosines

@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 PEERS := txtai==9.14.0 'haystack-ai<3'
 
-.PHONY: serve test check eval eval-pages bench bench-peers calibrate example clean
+.PHONY: serve test check eval eval-all eval-pages tune followups bench bench-peers calibrate example clean
 .DEFAULT_GOAL := serve
 
 serve: $(VENV)/.installed
@@ -24,6 +24,18 @@ check: $(VENV)/.developer
 
 eval: $(VENV)/.evaluation
 	@$(BIN)/qa eval
+
+# The same on the public sets in QA_DATASETS, and on conversations; writes eval/RESULTS.md. An hour, the first time two.
+eval-all: $(VENV)/.evaluation
+	@$(BIN)/python -m eval.all
+
+# Compares values of the ranking, cross-validated over the public sets in QA_DATASETS.
+tune: $(VENV)/.evaluation
+	@$(BIN)/python -m eval.tune
+
+# Compares rules for when a question leans on those before it.
+followups: $(VENV)/.evaluation
+	@$(BIN)/python -m eval.followups
 
 # Is the page that answers among those cited? And how fast are PDF files read? On the filings in QA_DATASETS.
 eval-pages: $(VENV)/.evaluation

@@ -1,184 +1,282 @@
-"""Fit confidence: `python -m eval.calibrate [--write]`, over the public sets in QA_DATASETS.
+"""Fit confidence: `make calibrate` on the public sets in QA_DATASETS, `qa calibrate SET` on a person's own.
 
-Libraries of every size that people have are made from them: half of the paragraphs of each article of squad_a, all
-of squad_a, and all of nq_mini. Each is asked questions whose passage it holds (answerable), questions whose passage
-was left out (missing), questions written to fool (fool), and questions about something else (off).
-Fitted on one set, checked on the other; then fitted on both.
+Libraries of every size that people have are made from the public sets: articles of squad_a and halves of them, handfuls
+and half of nq_mini, and whole sets. Each is asked questions that it answers ("answerable"), whose passage was left
+out ("missing"), that were written to fool ("fool"), that are about other articles ("other"), and that are about
+something else altogether ("off"). What is learnt is whether the first passage is right.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated, get_args
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
 
-from eval.dataset import public
-from eval.metrics import auroc
-from eval.run import MODES
+from eval.bench.report import Section, text
+from eval.dataset import EvalSet, Question
+from eval.formats import open_set
+from eval.judge import relevant
+from eval.library import opened, placed
+from eval.metrics import auroc, ece, reliability
+from eval.run import Returned
+from eval.sublibrary import Stored, sublibrary, taken_from
+from index.embed import identity
 from index.errors import QAError
 from index.fusion import Mode
-from index.load import from_text
-from qa.confidence import FEATURES, PARAMETERS, Parameters, features
+from index.search import Results
+from index.types import Span
+from qa.confidence import DEPTH, FEATURES, PARAMETERS, Parameters, features, probability_of
 from qa.config import settings
-from qa.wire import open_library
+from qa.wire import CALIBRATION, Library
 
-_SHARE = {"answerable": 0.5, "missing": 0.2, "fool": 0.1, "off": 0.2}
-"""How much each kind weighs, whatever its number."""
-_PER_ARTICLE, _PER_SET = 60, 500
-"""Questions of each kind asked of a library, at most."""
-_KEPT = 0.99
-"""Share of the answerable questions that the threshold keeps."""
+MODES: tuple[Mode, ...] = get_args(Mode)
+SHARE = {"answerable": 0.5, "missing": 0.125, "fool": 0.125, "off": 0.2, "other": 0.05}
+"""How much each kind weighs in a set, whatever its number: every second question can be answered, and half of the
+others are near-misses."""
+KEPT = 0.98
+"""Share of the answerable questions of every set that the threshold keeps."""
+FITTED, CHECKED = ("squad_a", "nq_mini", "scifact", "doc2dial"), ("seeds", "cran", "med", "xquad/es")
+_MOST, _HANDFUL, _HANDFULS, _PER_HANDFUL = 400, 40, 8, 40
+"""Questions of each kind asked of a whole set; documents of a small library, how many such, questions of each kind."""
+_FEWEST = 30
+"""Questions of each sort that a person's own set must have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
+    """A question asked in one mode: what confidence looks at, and whether the first passage was right."""
+
     set_name: str
     kind: str
-    features: dict[str, float]
+    mode: Mode
+    values: Mapping[str, float]
+    right: bool
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help=f"write {PARAMETERS.name}")
-    write = parser.parse_args().write
-    try:
-        folder = public("squad_a").parent
-    except QAError as error:
-        raise SystemExit(f"{error.message}. {error.hint}") from error
-    fitted: dict[str, Parameters] = {}
-    examples = list(_examples(folder))
+def main(write: Annotated[bool, typer.Option(help=f"Write {PARAMETERS.name}.")] = False) -> None:
+    """Fit on some public sets, leaving each out in turn, and check on others."""
+    fitted = [one for name in FITTED for one in examples(name)]
+    checked = [one for name in CHECKED for one in examples(name)]
+    rows = list[dict[str, object]]()
+    modes = dict[Mode, Parameters]()
     for mode in MODES:
-        chosen = [example for found, example in examples if found == mode]
-        for fit_on, check_on in (("squad_a", "nq_mini"), ("nq_mini", "squad_a")):
-            parameters = fit(mode, [one for one in chosen if one.set_name == fit_on])
-            _report(f"{mode}, fitted on {fit_on}, asked of {check_on}", parameters, chosen, check_on)
-        fitted[mode] = fit(mode, chosen)
-        _report(f"{mode}, fitted on both", fitted[mode], chosen, "")
-    text = json.dumps(
-        {"fitted_on": "squad_a and nq_mini, by python -m eval.calibrate --write", "modes": fitted}, indent=1
-    )
+        chosen = [one for one in fitted if one.mode == mode]
+        modes[mode] = fit(mode, chosen)
+        for name in FITTED:
+            unseen = fit(mode, [one for one in chosen if one.set_name != name])
+            rows += _told("left out", mode, unseen, [one for one in chosen if one.set_name == name])
+        rows += _told("", mode, modes[mode], [one for one in checked if one.mode == mode])
+    typer.echo(text(Section("", "", rows)))
+    known = identity(settings().model)
+    stored = {"model": known, "fitted_on": f"{', '.join(FITTED)}, by make calibrate", "modes": modes}
     if write:
-        PARAMETERS.write_text(text + "\n")
-    else:
-        typer.echo(text)
+        PARAMETERS.write_text(json.dumps(stored, indent=1) + "\n")
+
+
+def calibrate(eval_set: EvalSet, data: Path | None = None) -> str:
+    """Fit confidence to a person's own library and questions, and keep it in the data folder; what came of it.
+
+    Each answerable question is also asked without the documents that answer it. Raises QAError for too few questions.
+    """
+    if eval_set.corpus is not None:
+        raise QAError("confidence is fitted to your own library", "Leave out --folder; index the documents first.")
+    library = opened(eval_set, settings(data=data))
+    try:
+        found = list(_own(library, replace(eval_set, questions=placed(eval_set.questions, library))))
+        for wanted in (True, False):
+            count = sum((one.kind == "answerable") == wanted for one in found) // len(MODES)
+            if count < _FEWEST:
+                sort = "that the documents answer" if wanted else "that they do not"
+                raise QAError(f"{count} questions {sort} are too few", f"Give at least {_FEWEST} of each sort.")
+        modes = {mode: fit(mode, [one for one in found if one.mode == mode]) for mode in MODES}
+        known = identity(library.settings.model)
+        stored = {"model": known, "fitted_on": f"{eval_set.name}, by qa calibrate", "modes": modes}
+        file = library.settings.data / CALIBRATION
+        file.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    finally:
+        library.close()
+    rows = [row for mode in MODES for row in _told("cross-validated", mode, None, found)]
+    return f"{text(Section('', '', rows))}\nWritten to {file}; a running service uses it from the next question on."
 
 
 def fit(mode: Mode, examples: Sequence[Example]) -> Parameters:
-    """Logistic regression with little regularisation; the threshold keeps `_KEPT` of the answerable."""
+    """Logistic regression with little regularisation; the threshold keeps `KEPT` of the answerable of each set."""
     names = FEATURES[mode]
-    counts = Counter(one.kind for one in examples)
-    weights = [_SHARE[one.kind] / counts[one.kind] * len(examples) for one in examples]
+    counts = Counter((one.set_name, one.kind) for one in examples)
+    weights = np.array([SHARE.get(one.kind, 0.25) / counts[one.set_name, one.kind] for one in examples])
     model = LogisticRegression(C=10.0, max_iter=5000)
-    model.fit(_matrix(examples, names), [one.kind == "answerable" for one in examples], sample_weight=weights)
+    matrix = np.array([[one.values[name] for name in names] for one in examples])
+    model.fit(matrix, [one.right for one in examples], sample_weight=weights * len(weights) / weights.sum())
     parameters = Parameters(
         features=names,
         weights=[round(float(weight), 4) for weight in model.coef_[0]],
         intercept=round(float(model.intercept_[0]), 4),
         threshold=0.5,
     )
-    kept = _probabilities(parameters, [one for one in examples if one.kind == "answerable"])
-    parameters["threshold"] = round(min(0.5, float(np.quantile(kept, 1 - _KEPT))), 4)
-    return parameters
+    kept = [
+        np.quantile(_probabilities(parameters, [one for one in answerable if one.set_name == name]), 1 - KEPT)
+        for answerable in [[one for one in examples if one.kind == "answerable"]]
+        for name in {one.set_name for one in answerable}
+    ]
+    return parameters | {"threshold": round(min(0.5, float(min(kept))), 4)}
 
 
-def _matrix(examples: Sequence[Example], names: Sequence[str]) -> NDArray[np.float64]:
-    return np.array([[one.features[name] for name in names] for one in examples])
-
-
-def _probabilities(parameters: Parameters, examples: Sequence[Example]) -> NDArray[np.float64]:
-    scores = _matrix(examples, parameters["features"]) @ np.array(parameters["weights"]) + parameters["intercept"]
-    probabilities: NDArray[np.float64] = 1 / (1 + np.exp(-scores))
-    return probabilities
-
-
-def _report(title: str, parameters: Parameters, examples: Sequence[Example], set_name: str) -> None:
-    shown = []
-    for kind in ("missing", "fool", "off"):
-        chosen = [one for one in examples if one.kind in ("answerable", kind) and one.set_name.startswith(set_name)]
-        if all(one.kind == "answerable" for one in chosen):
-            continue
-        probabilities = _probabilities(parameters, chosen).tolist()
-        shown.append(f"{kind} {auroc([one.kind == 'answerable' for one in chosen], probabilities):.3f}")
-    kept = [one for one in examples if one.kind == "answerable" and one.set_name.startswith(set_name)]
-    share = float((_probabilities(parameters, kept) >= parameters["threshold"]).mean())
-    typer.echo(f"{title}: AUROC {', '.join(shown)}; keeps {share:.3f} of the answerable")
-
-
-def _examples(folder: Path) -> Iterator[tuple[Mode, Example]]:
-    chance = random.Random(0)
-    squad, nq = _read(folder / "squad_a"), _read(folder / "nq_mini")
-    articles: dict[str, list[_Row]] = {}
-    for row in squad.corpus:
-        articles.setdefault(row["title"], []).append(row)
-    for corpus in articles.values():
-        chance.shuffle(corpus)
-        kept, left_out = corpus[: len(corpus) // 2], corpus[len(corpus) // 2 :]
-        asked = {
-            "answerable": squad.about(kept, squad.queries),
-            "missing": squad.about(left_out, squad.queries),
-            "fool": squad.about(kept, squad.unanswerable),
-            "off": nq.queries,
-        }
-        yield from _asked("squad_a", kept, {kind: _some(chance, rows, _PER_ARTICLE) for kind, rows in asked.items()})
-    for name, own, other in (("squad_a", squad, nq), ("nq_mini", nq, squad)):
-        asked = {"answerable": own.queries, "fool": own.unanswerable, "off": other.queries}
-        yield from _asked(name, own.corpus, {kind: _some(chance, rows, _PER_SET) for kind, rows in asked.items()})
-
-
-_Row = dict[str, str]
-
-
-def _some(chance: random.Random, rows: Sequence[_Row], count: int) -> list[_Row]:
-    return chance.sample(rows, min(count, len(rows)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Set:
-    """One of the public sets; every question knows the passage that it is about."""
-
-    corpus: list[_Row]
-    queries: list[_Row]
-    unanswerable: list[_Row]
-
-    def about(self, passages: Sequence[_Row], questions: Sequence[_Row]) -> list[_Row]:
-        inside = {passage["_id"] for passage in passages}
-        return [question for question in questions if question["about"] in inside]
-
-
-def _read(folder: Path) -> _Set:
-    corpus, queries, unanswerable = (
-        [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
-        for name in ("corpus", "queries", "unanswerable")
-    )
-    rows = [line.split("\t") for line in (folder / "qrels" / "test.tsv").read_text().splitlines()[1:]]
-    gold = {query: passage for query, passage, _ in rows}
-    return _Set(corpus, [row | {"about": gold[row["_id"]]} for row in queries if row["_id"] in gold], unanswerable)
-
-
-def _asked(
-    set_name: str, corpus: Sequence[_Row], asked: Mapping[str, Sequence[_Row]]
-) -> Iterator[tuple[Mode, Example]]:
-    with tempfile.TemporaryDirectory(prefix="qa-calibrate-") as data:
-        library = open_library(settings(data=Path(data)), make=True, load_when_needed=True)
-        for row in corpus:
-            library.builder.put(from_text(row["text"], title=row["title"], id=row["_id"]))
-        for kind, rows in asked.items():
-            for row in rows:
-                for mode in MODES:
-                    results = library.answerer.search(row["text"], 5, mode=mode)
-                    yield results.mode, Example(set_name, kind, features(results))
+def examples(name: str) -> Iterator[Example]:
+    """The questions of a public set, asked of libraries of several sizes."""
+    eval_set = open_set(name, None)
+    chance, library = random.Random(0), opened(eval_set, settings())
+    try:
+        questions = [one for one in eval_set.questions if not one.history]
+        other = open_set("squad_a" if name == "nq_mini" else "nq_mini", None)
+        elsewhere = [] if name == "seeds" else _answerable(other)
+        stored = taken_from(library)
+        yield from _asked(name, library, stored, questions, elsewhere, chance, _MOST)
+        for some in _parts(name, stored, chance):
+            yield from _asked(name, library, some, questions, elsewhere, chance, _PER_HANDFUL)
+    finally:
         library.close()
 
 
+def _parts(name: str, stored: Stored, chance: random.Random) -> Iterator[Stored]:
+    """Smaller libraries of the same documents."""
+    ids = sorted(stored)
+    if name == "squad_a":
+        for title in sorted({document.title for document, _, _ in stored.values()}):
+            article = [one for one in ids if stored[one][0].title == title]
+            yield {one: stored[one] for one in article}
+            yield {one: stored[one] for one in chance.sample(article, len(article) // 2)}
+    elif name == "nq_mini":
+        yield {one: stored[one] for one in chance.sample(ids, len(ids) // 2)}
+        for _ in range(_HANDFULS):
+            yield {one: stored[one] for one in chance.sample(ids, _HANDFUL)}
+    elif name == "doc2dial":
+        for one in chance.sample(ids, _HANDFUL):
+            yield {one: stored[one]}
+
+
+def _asked(
+    name: str,
+    library: Library,
+    documents: Stored,
+    questions: Sequence[Question],
+    elsewhere: Sequence[Question],
+    chance: random.Random,
+    most: int,
+) -> Iterator[Example]:
+    kinds: dict[str, list[Question]] = {"off": list(elsewhere)}
+    titles = {document.title for document, _, _ in documents.values()}
+    for one in questions:
+        kinds.setdefault(_kind(one, documents, library, titles), []).append(one)
+    with (
+        tempfile.TemporaryDirectory(prefix="qa-calibrate-") as folder,
+        sublibrary(library, documents, Path(folder)) as answerer,
+    ):
+        for kind, asked in kinds.items():
+            for question in chance.sample(asked, min(most, len(asked))):
+                for mode in MODES:
+                    results = answerer.search(question.question, DEPTH, mode)
+                    yield _example(name, kind, question, results)
+
+
+def _kind(question: Question, documents: Stored, library: Library, titles: set[str]) -> str:
+    """Of a question that some of the documents of its set are left out for."""
+    about = _about(question)
+    if not question.answerable:
+        return question.kind if question.kind == "off" else "fool"
+    if about & {document.source for document, _, _ in documents.values()}:
+        return "answerable"
+    left_out = [library.catalogue.document(one) for one in about]
+    return "missing" if any(one and one.title in titles for one in left_out) else "other"
+
+
+def _about(question: Question) -> set[str]:
+    """The documents that answer a question."""
+    return {one for one, grade in question.relevant.items() if grade > 0} | {gold.document for gold in question.gold}
+
+
+def _own(library: Library, eval_set: EvalSet) -> Iterator[Example]:
+    answerer = library.answerer
+    everything = {summary.id: summary.source or summary.id for summary in library.catalogue.summaries()}
+    for question in eval_set.questions:
+        about = _about(question)
+        others = tuple(one for one, source in everything.items() if source not in about)
+        for mode in MODES:
+            kind = "answerable" if question.answerable else "off" if question.kind == "off" else "fool"
+            yield _example(eval_set.name, kind, question, answerer.search(question.question, DEPTH, mode))
+            if question.answerable and others:
+                without = answerer.search(question.question, DEPTH, mode, others)
+                yield _example(eval_set.name, "missing", question, without)
+
+
+def _example(name: str, kind: str, question: Question, results: Results) -> Example:
+    right = kind == "answerable" and bool(results.found) and _right(question, results)
+    return Example(name, kind, results.mode, features(results), right)
+
+
+def _right(question: Question, results: Results) -> bool:
+    stored = results.found[0].stored
+    source = stored.source or stored.passage.document_id
+    returned = Returned(source, Span(stored.passage.start, stored.passage.end), 0.0, ())
+    return relevant(question, returned)
+
+
+def _told(how: str, mode: Mode, parameters: Parameters | None, found: Sequence[Example]) -> Iterator[dict[str, object]]:
+    """A row for each set: how well these parameters do on it, or without any, those fitted on four fifths of it."""
+    for name in dict.fromkeys(one.set_name for one in found):
+        chosen = [one for one in found if one.set_name == name and one.mode == mode]
+        if parameters:
+            told, threshold = _probabilities(parameters, chosen), np.full(len(chosen), parameters["threshold"])
+        else:
+            told, threshold = _cross_validated(mode, chosen)
+        answerable = np.array([one.kind == "answerable" for one in chosen])
+        row: dict[str, object] = {"mode": mode, "set": name, "": how, "answerable": int(answerable.sum())}
+        for kind in ("off", "other", "missing", "fool"):
+            against = answerable | np.array([one.kind == kind for one in chosen])
+            both = 0 < answerable.sum() < against.sum()
+            row[f"AUROC {kind}"] = f"{auroc(answerable[against].tolist(), told[against].tolist()):.3f}" if both else "–"
+        right = np.array([one.right for one in chosen])
+        sample = _as_shared(chosen)
+        row["ECE"] = f"{ece(reliability(told[sample], right[sample])):.3f}"
+        row["kept"] = f"{float((told >= threshold)[answerable].mean()):.3f}" if answerable.any() else "–"
+        row["refused"] = f"{float((told < threshold)[~answerable].mean()):.3f}" if (~answerable).any() else "–"
+        yield row
+
+
+def _as_shared(found: Sequence[Example]) -> NDArray[np.int64]:
+    """Drawn with replacement, each kind as often as `SHARE` says: the mixture for which confidence is calibrated."""
+    counts = Counter(one.kind for one in found)
+    weights = np.array([SHARE.get(one.kind, 0.25) / counts[one.kind] for one in found])
+    return np.random.default_rng(0).choice(len(found), 10_000, p=weights / weights.sum())
+
+
+def _cross_validated(mode: Mode, found: Sequence[Example]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Probability and threshold of each example, by parameters fitted on the others."""
+    told, thresholds = np.zeros(len(found)), np.zeros(len(found))
+    for fitted, held_out in KFold(5, shuffle=True, random_state=0).split(np.zeros(len(found))):
+        parameters = fit(mode, [found[number] for number in fitted])
+        told[held_out] = _probabilities(parameters, [found[number] for number in held_out])
+        thresholds[held_out] = parameters["threshold"]
+    return told, thresholds
+
+
+def _probabilities(parameters: Parameters, examples: Sequence[Example]) -> NDArray[np.float64]:
+    return np.array([probability_of(one.values, parameters) for one in examples])
+
+
+def _answerable(eval_set: EvalSet) -> list[Question]:
+    return [one for one in eval_set.questions if one.answerable]
+
+
 if __name__ == "__main__":
-    main()
+    typer.run(main)

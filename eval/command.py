@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from eval import report, store, trec
 from eval.compare import Comparison, compare, primary
 from eval.dataset import EvalSet, Question
 from eval.formats import open_set
+from eval.formats.lines import load
 from eval.library import opened, placed, text_of
 from eval.metrics import Summary, lower_is_better, summarise, values
 from eval.page import page
@@ -26,7 +29,8 @@ from eval.run import Run
 from eval.systems import DEPTH, SYSTEMS, Asker, System
 from index.errors import QAError
 from qa.config import settings
-from qa.wire import Library, fingerprint
+from qa.eval_set import lines
+from qa.wire import Library, fingerprint, open_library
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Options:
 
     systems: tuple[str, ...] = tuple(SYSTEMS)
     folder: Path | None = None
+    data: Path | None = None
     limit: int | None = None
     save: Path | None = None
     compare: tuple[Path, ...] = ()
@@ -71,16 +76,32 @@ def run(names: Sequence[str], options: Options) -> bool:
     good = True
     told = dict[str, object]()
     for name in names or ["seeds"]:
-        measured = measure(open_set(name, options.folder), options)
+        eval_set = _feedback(options) if name == "feedback" else open_set(name, options.folder)
+        measured = measure(eval_set, options)
         good &= _tell(measured, options, told)
     if options.as_json:
         typer.echo(json.dumps(told, indent=2, allow_nan=False))
     return good
 
 
+def _feedback(options: Options) -> EvalSet:
+    """What people said of passages in the user's own library. Raises QAError where they said nothing of use."""
+    library = open_library(settings(data=options.data))
+    try:
+        told = lines(library.catalogue.feedback.standing())
+    finally:
+        library.close()
+    if not told:
+        raise QAError("there is no feedback yet", "POST /feedback stores what people say of passages.")
+    with tempfile.TemporaryDirectory(prefix="qa-eval-") as folder:
+        file = Path(folder) / "feedback.jsonl"
+        file.write_text(told, encoding="utf-8")
+        return EvalSet("feedback", load(file), None)
+
+
 def measure(eval_set: EvalSet, options: Options) -> Measured:
     """Ask every question in every system. What was asked before an interruption is not asked again."""
-    configured = settings()
+    configured = settings(data=options.data)
     for name in options.systems:
         if name not in SYSTEMS:
             raise QAError(f"there is no system {name}", f"Choose of {', '.join(SYSTEMS)}.")
@@ -99,11 +120,15 @@ def measure(eval_set: EvalSet, options: Options) -> Measured:
             runs = list[Run]()
             for system in (SYSTEMS[name] for name in options.systems):
                 bar = progress.add_task(f"{eval_set.name}: {system.name}", total=len(questions))
-                runs.append(_run(eval_set, questions, system, library, options, lambda: progress.advance(bar)))
+                step = partial(progress.advance, bar)
+                runs.append(_run(eval_set, questions, system, library, options, step))
                 progress.remove_task(bar)
             measured = Measured(eval_set.name, questions, tuple(runs), tuple(summarise(questions, one) for one in runs))
             _write(measured, library, options)
             return measured
+        except KeyboardInterrupt:
+            console.print("Interrupted. The same command goes on from here.")
+            raise
         finally:
             library.close()
 

@@ -21,7 +21,7 @@ Progress = Callable[[int, int], object]
 """Told how many documents are indexed, of how many; of 0 when that is not known."""
 
 
-def opened(eval_set: EvalSet, settings: Settings, progress: Progress = lambda done, of: None) -> Library:
+def opened(eval_set: EvalSet, settings: Settings, progress: Progress | None = None) -> Library:
     """Raises ModelError where the model is missing: only BM25 could be measured, and IndexMissing, DocumentError."""
     if eval_set.corpus is None:
         library = open_library(settings, load_when_needed=True)
@@ -66,7 +66,7 @@ def text_of(library: Library) -> Callable[[str, int, int], str]:
 
 
 class _Stored(Mapping[str, str]):
-    """The text of each document, by its source, or its id where it has none; read when it is asked for, the last kept."""
+    """The text of each document, by its source, or its id where it has none; read when asked for, the last is kept."""
 
     def __init__(self, library: Library) -> None:
         self._catalogue = library.catalogue
@@ -88,17 +88,18 @@ class _Stored(Mapping[str, str]):
         return len(self._ids)
 
 
-def _index_folder(library: Library, folder: Path, progress: Progress) -> None:
+def _index_folder(library: Library, folder: Path, progress: Progress | None) -> None:
     files = list(find_files([folder]))
     sources = {path.relative_to(folder).as_posix(): path for path in files}
     requests = [FileRequest(path, source) for source, path in sources.items()]
     for done, (_, outcome) in enumerate(library.ingest.run(requests), 1):
         if isinstance(outcome, DocumentError):
             raise outcome
-        progress(done, len(files))
+        if progress:
+            progress(done, len(files))
 
 
-def _index_texts(library: Library, texts: Texts, progress: Progress) -> None:
+def _index_texts(library: Library, texts: Texts, progress: Progress | None) -> None:
     """What an earlier run had indexed before it was interrupted is passed over."""
     complete = library.settings.data / "complete"
     if complete.exists():
@@ -115,7 +116,8 @@ def _index_texts(library: Library, texts: Texts, progress: Progress) -> None:
     for outcome in library.builder.put_all(new()):
         if isinstance(outcome, DocumentError):
             raise outcome
-        progress(done, 0)
+        if progress:
+            progress(done, 0)
     complete.touch()
 
 

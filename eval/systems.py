@@ -49,10 +49,10 @@ class Asker:
 
     def ask(self, questions: Sequence[Question]) -> Iterator[Row]:
         for question in questions:
-            answer = self._answerer.ask(question.question, DEPTH, self._turns(question.history), mode=self._mode)
+            answer = self._answerer.ask(question.question, DEPTH, self.turns(question.history), mode=self._mode)
             yield _row(question, answer)
 
-    def _turns(self, history: tuple[str, ...]) -> list[Turn]:
+    def turns(self, history: tuple[str, ...]) -> list[Turn]:
         """The earlier questions with what was shown for each, which is found out by asking them in their turn."""
         turns = list[Turn]()
         for number, question in enumerate(history, 1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import regex
@@ -18,6 +18,7 @@ from index.types import Vector
 
 Mode = Literal["hybrid", "dense", "bm25"]
 Scores = NDArray[np.float64]
+_Number = TypeVar("_Number", float, Scores)
 
 _LETTER = regex.compile(r"[\p{L}\p{N}]")
 
@@ -39,36 +40,36 @@ def pieces_per_letter(question: str, pieces: WordPieces) -> float:
     return len(pieces.spans([question])[0]) / letters if letters else 0.0
 
 
-def _familiarity(asked: Asked, ranking: Ranking) -> float:
+def familiarity(asked: Asked, ranking: Ranking) -> float:
     """How far the embedding model knows the words of a question, 0 to 1."""
     return min(max((ranking.foreign - asked.pieces) / (ranking.foreign - ranking.familiar), 0.0), 1.0)
 
 
-def share(bm25: float, weights: Mapping[str, float], ranking: Ranking) -> float:
-    """A BM25 score as a share of the most that the question's terms could give, 0 to 1."""
-    most = sum(weight for weight in weights.values() if weight > 0) * ranking.bm25.most
-    return bm25 / most if most else 0.0
+def by_words(bm25: _Number, asked: Asked, ranking: Ranking) -> _Number:
+    """BM25 as a share of the most that the question's terms could give, raised by the root of their number."""
+    most = sum(weight for weight in asked.weights.values() if weight > 0) * ranking.bm25.most
+    return bm25 * (math.sqrt(len(asked.weights) / ranking.usual_terms) / most if most else 0.0)
 
 
 def first_scores(cosines: Scores, bm25: Scores, asked: Asked, ranking: Ranking, mode: Mode) -> Scores:
     """The scores by the two legs alone, to choose the candidates that are looked at closely."""
-    lexical = _lexical(bm25, asked, ranking)
+    lexical = by_words(bm25, asked, ranking)
     if mode == "bm25":
         return lexical
     if mode == "dense":
         return cosines
-    return _familiarity(asked, ranking) * ranking.dense * cosines + ranking.lexical * lexical
+    return familiarity(asked, ranking) * ranking.dense * cosines + ranking.lexical * lexical
 
 
 def scores(evidence: Evidence, bm25: Scores, asked: Asked, ranking: Ranking, mode: Mode) -> Scores:
     """The final score of each candidate."""
-    lexical = _lexical(bm25, asked, ranking)
+    lexical = by_words(bm25, asked, ranking)
     if mode == "bm25":
         return lexical
     if mode == "dense":
         return evidence.cosines
     sentences = evidence.best_sentences()
-    known = _familiarity(asked, ranking)
+    known = familiarity(asked, ranking)
     meaning, words, sentence = known * ranking.dense, ranking.lexical, known * ranking.sentence
     total = meaning + words + sentence
     fused = (meaning * evidence.cosines + words * lexical + sentence * sentences) / total
@@ -76,10 +77,6 @@ def scores(evidence: Evidence, bm25: Scores, asked: Asked, ranking: Ranking, mod
         return fused
     moved = _moved(asked.vector, evidence, fused, ranking)
     return fused + meaning / total * (moved - evidence.cosines)
-
-
-def _lexical(bm25: Scores, asked: Asked, ranking: Ranking) -> Scores:
-    return bm25 * share(1.0, asked.weights, ranking) * math.sqrt(len(asked.weights) / ranking.usual_terms)
 
 
 def _moved(vector: Vector, evidence: Evidence, fused: Scores, ranking: Ranking) -> Scores:

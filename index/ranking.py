@@ -10,7 +10,7 @@ class BM25:
     """Robertson and Zaragoza 2009, equation 3.15; `epsilon` floors idf as `rank_bm25.BM25Okapi` does."""
 
     k1: float = 1.2
-    b: float = 0.75
+    b: float = 0.5
     epsilon: float = 0.25
 
     @property
@@ -35,8 +35,8 @@ class Ranking:
     rescored: int = 100
     """Fused passages whose sentences and vectors are looked at; as many as may be asked for."""
     dense: float = 1.0
-    lexical: float = 1.2
-    sentence: float = 0.35
+    lexical: float = 1.1
+    sentence: float = 0.4
     usual_terms: int = 5
 
     familiar: float = 0.30
@@ -44,11 +44,11 @@ class Ranking:
     """Word pieces to a letter of the question: up to `familiar` the embedding model knows the language and its
     words, from `foreign` on it does not, and meaning counts for nothing; between them for less."""
 
-    feedback: float = 0.6
+    feedback: float = 0.8
     """How far the question's vector is moved towards those of the first passages (pseudo-relevance feedback,
     Rocchio 1971), which count by their scores; `feedback_passages` of them, at a difference of `feedback_fall` in
     score by 1/e less."""
-    feedback_passages: int = 10
+    feedback_passages: int = 5
     feedback_fall: float = 0.02
 
     mark_covered: float = 1.0

@@ -14,7 +14,7 @@ from index.catalogue import Catalogue
 from index.chunk import WordPieces
 from index.engine import Engine, Snapshot
 from index.errors import EngineError, QAError
-from index.fusion import Asked, Mode, Scores, first_scores, pieces_per_letter, scores, share
+from index.fusion import Asked, Mode, Scores, by_words, familiarity, first_scores, pieces_per_letter, scores
 from index.mark import marked
 from index.ranking import RANKING, Ranking
 from index.rescore import Evidence
@@ -32,7 +32,7 @@ PATIENCE = 0.25
 class Found:
     """A passage with its scores; a leg's rank is None when that leg did not find it.
 
-    `share`: its BM25 as a share of the most possible. `sentence`: the highest cosine of a sentence. `mark`: what tells.
+    `words`: its score by BM25 alone. `sentence`: the highest cosine of a sentence. `mark`: what tells.
     """
 
     stored: StoredPassage
@@ -41,7 +41,7 @@ class Found:
     dense_rank: int | None
     bm25: float | None
     bm25_rank: int | None
-    share: float
+    words: float
     sentence: float | None
     mark: Span
     reranked: float | None = None
@@ -49,13 +49,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """`mode` is what was really done; `weights` are the question's terms with their idf; milliseconds by stage."""
+    """`mode` is what was really done; `weights` are the question's terms with their idf; `familiar`: how far the
+    embedding model knows its words, 0 to 1; milliseconds by stage."""
 
     question: str
     mode: Mode
     generation: int
     found: list[Found]
     weights: Mapping[str, float]
+    familiar: float
     milliseconds: Mapping[str, float]
 
 
@@ -96,6 +98,10 @@ class Searcher:
     def ranking_by(self, ranking: Ranking) -> Searcher:
         """The same catalogue and engine with another ranking; not to be closed."""
         return Searcher(self.catalogue, self.engine, self._pieces, ranking)
+
+    def over(self, catalogue: Catalogue, engine: Engine) -> Searcher:
+        """The same ranking of other documents."""
+        return Searcher(catalogue, engine, self._pieces, self.ranking)
 
     def refresh(self, patience: float | None = None) -> None:
         """Bring the engine up to the catalogue as it is now, or stop waiting for that after so many seconds.
@@ -212,8 +218,10 @@ class Searcher:
             stored = view.passages([gathered.ids[place] for place in best], snapshot.stamp)
         found = [self._found(question, gathered, place, float(fused[place]), stored) for place in best]
         stages.lap("reading")
-        generation, weights = snapshot.stamp.generation, gathered.asked.weights
-        return Results(question, mode, generation, found, weights, stages.milliseconds), gathered.complete
+        generation, asked = snapshot.stamp.generation, gathered.asked
+        familiar = familiarity(asked, self.ranking)
+        results = Results(question, mode, generation, found, asked.weights, familiar, stages.milliseconds)
+        return results, gathered.complete
 
     def _found(
         self, question: str, gathered: Gathered, place: int, score: float, stored: Mapping[str, StoredPassage]
@@ -228,7 +236,7 @@ class Searcher:
             gathered.dense.get(one),
             bm25,
             rank,
-            share(bm25 or 0.0, weights, self.ranking),
+            by_words(bm25 or 0.0, gathered.asked, self.ranking),
             float(evidence.sentences(place).max(initial=0.0)) if embedded else None,
             marked(question, stored[one].passage, evidence, place, weights, self.ranking),
         )

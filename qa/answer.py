@@ -14,7 +14,7 @@ from index.search import Found, Results, Searcher
 from index.select import EVERYTHING, Filter
 from index.stages import Stages
 from qa.confidence import DEPTH, Calibration, confidence
-from qa.followup import CITED, carried, cited, leans
+from qa.followup import CITED, Stand, carried, cited, leans
 from qa.reader import Reader
 from qa.refine import narrowed, reranked
 from qa.types import Answer, Citation, Highlight, RankedPassage, Scores, Turn
@@ -56,7 +56,7 @@ class Answerer:
         where = self._searcher.catalogue.selected(chosen) if chosen != EVERYTHING else None
         reranker = self._models.reranker()
         depth = max(top_k, self._models.rerank_top) if reranker else top_k
-        results = self._search(question, depth, where, mode)
+        results = self.search(question, depth, mode, where)
         if history:
             results = self._in_conversation(question, results, depth, history, where, mode)
         stages.take(results.milliseconds)
@@ -69,9 +69,9 @@ class Answerer:
             )
             found = [*first, *found[self._models.rerank_top :]]
             stages.lap("reranking")
-        found, reader = found[:top_k], self._models.reader()
+        found, reader, reading = found[:top_k], self._models.reader(), None
         if reader:
-            found = narrowed(results.question, found, reader)
+            found, reading = narrowed(results.question, found, reader)
             stages.lap("reading the answer")
         return Answer(
             question=question,
@@ -84,15 +84,12 @@ class Answerer:
             took_ms=round((time.perf_counter() - started) * 1000, 2),
             stages_ms={stage: round(milliseconds, 2) for stage, milliseconds in stages.milliseconds.items()},
             reranking=reranking,
-            reader=reader.name if reader else None,
+            reading=reading,
             passages=[_ranked(rank, one) for rank, one in enumerate(found, 1)],
         )
 
-    def search(self, question: str, top_k: int, mode: Mode = "hybrid") -> Results:
+    def search(self, question: str, top_k: int, mode: Mode = "hybrid", where: Collection[str] | None = None) -> Results:
         """The search behind `ask`, as deep as confidence looks however few passages are asked for."""
-        return self._search(question, top_k, None, mode)
-
-    def _search(self, question: str, top_k: int, where: Collection[str] | None, mode: Mode) -> Results:
         embedder, stages = self._models.embedder() if mode != "bm25" else None, Stages()
         vector = embedder.question(question) if embedder else None
         stages.lap("embedding")
@@ -109,19 +106,32 @@ class Answerer:
         mode: Mode,
     ) -> Results:
         """The results of the question alone, or of the one that it is when the earlier ones are taken over."""
-        known = self._cited(history, where, mode)
-        own = self._search(question, 1, known, mode).found if known else []
-        best = alone.found[0].score if alone.found else 0.0
-        sure, _ = confidence(alone, self._calibration)
-        if not leans(question, sure, own[0].score if own else 0.0, best):
+        if not leans(question, self.stand(question, alone, history, where, mode)):
             return alone
-        return self._search(carried(question, history), depth, where, mode)
+        return self.search(carried(question, history), depth, mode, where)
+
+    def stand(
+        self,
+        question: str,
+        alone: Results,
+        history: Sequence[Turn],
+        where: Collection[str] | None = None,
+        mode: Mode = "hybrid",
+    ) -> Stand:
+        """How well a question, which found so much alone, is answered by the documents of the conversation."""
+        known = self._cited(history, where, mode)
+        own = self.search(question, 1, mode, known).found if known else []
+        return Stand(
+            confidence(alone, self._calibration)[0],
+            own[0].score if own else 0.0,
+            alone.found[0].score if alone.found else 0.0,
+        )
 
     def _cited(self, history: Sequence[Turn], where: Collection[str] | None, mode: Mode) -> list[str]:
         """The documents just cited; where the history does not say, those that its questions would find."""
         shown = cited(history)
         if not shown:
-            earlier = self._search(carried(history[-1].question, history[:-1]), DEPTH, where, mode)
+            earlier = self.search(carried(history[-1].question, history[:-1]), DEPTH, mode, where)
             shown = list(dict.fromkeys(found.stored.passage.document_id for found in earlier.found))[:CITED]
         return [one for one in shown if where is None or one in where]
 

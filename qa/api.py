@@ -18,6 +18,7 @@ from qa import __version__, documents, failures, feedback
 from qa.config import resource
 from qa.examples import ANSWER, QUESTIONS
 from qa.guard import Guard
+from qa.model import Loaded
 from qa.schemas import AskQuery, AskRequest, ErrorReply, Health, ModelHealth, Turn
 from qa.types import Answer
 from qa.wire import Library
@@ -40,6 +41,8 @@ def create_app(library: Library, hosts: Collection[str] | None = None) -> FastAP
         library.jobs.start()
         if library.model.embedder is None:
             library.model.start(library.builder.embed_pending)
+        for extra in (library.reranker, library.reader):
+            extra.load_in_background()
         Thread(target=library.open_index, name="open", daemon=True).start()
         yield
 
@@ -116,13 +119,22 @@ def _health(app: FastAPI, library: Library) -> None:
             version=__version__,
             retrieval="hybrid" if model.embedder else "bm25",
             reason=failure or model.reason,
-            model=ModelHealth(model.name, model.state, model.embedder.runtime if model.embedder else None),
+            model=ModelHealth(
+                model.name, model.state, model.embedder.runtime if model.embedder else None, model.reason
+            ),
+            reranker=_extra(library.reranker),
+            reader=_extra(library.reader),
+            calibrated=library.calibration.fitted,
             generation=library.catalogue.generation(),
             documents=stored,
             passages=passages,
             passages_not_embedded=pending,
             repaired=library.repaired,
         )
+
+
+def _extra(model: Loaded[Any]) -> ModelHealth | None:
+    return ModelHealth(model.name, model.state, reason=model.reason) if model.name else None
 
 
 def _pages(app: FastAPI) -> None:

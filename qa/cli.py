@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import which
 from typing import Annotated, Literal
@@ -81,7 +83,7 @@ def ask(
         if unknown:
             raise typer.BadParameter(f"no such document: {', '.join(unknown)}; see qa list", param_hint="--document")
         with ThreadPoolExecutor(1) as beside:  # before the clock of the answer starts
-            loading = beside.submit(library.model.load_once if mode != "bm25" else library.model.current)
+            loading = beside.submit(library.load_models, mode != "bm25")
             library.searcher.refresh()
             loading.result()
         chosen = Filter(
@@ -218,7 +220,7 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="[SET]...",
-            help="seeds, a file (.jsonl, .csv, SQuAD .json), a BEIR folder, or a set of QA_DATASETS.",
+            help="seeds, feedback, a file (.jsonl, .csv, SQuAD .json), a BEIR folder, or a set of QA_DATASETS.",
         ),
     ] = None,
     folder: Annotated[
@@ -240,21 +242,16 @@ def evaluate(
     ] = None,
     trec: Annotated[Path | None, typer.Option(help="Folder to write TREC runs and qrels to.")] = None,
     html: Annotated[Path | None, typer.Option(help="Folder to write a page with plots and every question to.")] = None,
+    data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Measure retrieval, marking and confidence on questions with known answers."""
-    from index.errors import QAError
-
-    try:
+    with _evaluation():
         from eval.command import Options, bounds, run
-    except ModuleNotFoundError as error:
-        raise QAError(
-            f"the evaluation needs {error.name}, which is not installed",
-            "Run: make eval (or pip install 'chapter-verse[eval]')",
-        ) from error
     given = {"systems": tuple(system)} if system else {}
     options = Options(
         folder=folder,
+        data=data,
         limit=limit,
         save=save,
         compare=tuple(compare or ()),
@@ -266,3 +263,29 @@ def evaluate(
     )
     if not run(sets or (), options):
         raise typer.Exit(1)
+
+
+@app.command()
+def calibrate(
+    questions: Annotated[str, typer.Argument(metavar="SET", help="Questions about your documents: .jsonl or .csv.")],
+    data: Data = None,
+) -> None:
+    """Fit confidence to your own documents, questions, and embedding model."""
+    with _evaluation():
+        from eval.calibrate import calibrate as fit
+        from eval.formats import open_set
+    typer.echo(fit(open_set(questions, None), data))
+
+
+@contextmanager
+def _evaluation() -> Iterator[None]:
+    """Says what to install where the evaluation's packages are missing."""
+    from index.errors import QAError
+
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise QAError(
+            f"the evaluation needs {error.name}, which is not installed",
+            "Run: make eval (or pip install 'chapter-verse[eval]')",
+        ) from error

@@ -41,22 +41,22 @@ class Parameters(TypedDict):
 def features(results: Results) -> dict[str, float]:
     """What tells an answered question from another, each about 0 to 1; empty results are all zero.
 
-    `sentence_cosine`: likeness in meaning of the first passage's telling sentence. `bm25`: the first passage's score
-    as a share of the most possible. `coverage`, `nearby`: the share of the question's terms, by idf, that the first
-    passage, or any of the first `DEPTH`, hold. `names`: the share of the names and numbers asked for that the first
-    passage holds, 1 if none are. `margin`: its lead over the second passage.
+    `cosine`, `sentence`: likeness in meaning of the first passage, and of its likest sentence. `words`: its score by
+    words, as a share of the most possible. `coverage`, `nearby`: the share of the question's terms, by idf, that the
+    first passage, or any of the first `DEPTH`, hold. `names`: the share of the names and numbers asked for that the
+    first passage holds, 1 if none are.
     """
     if not results.found:
-        return dict.fromkeys(("sentence_cosine", "bm25", "coverage", "nearby", "names", "margin"), 0.0)
+        return dict.fromkeys(("cosine", "sentence", "words", "coverage", "nearby", "names"), 0.0)
     first, asked = results.found[0], results.weights
     held = [_terms_of(found.stored.passage) for found in results.found[:DEPTH]]
     return {
-        "sentence_cosine": first.sentence or 0.0,
-        "bm25": first.share,
+        "cosine": first.dense or 0.0,
+        "sentence": first.sentence or 0.0,
+        "words": first.words,
         "coverage": _coverage(asked, held[0]),
         "nearby": _coverage(asked, set().union(*held)),
         "names": _names(results.question, held[0]),
-        "margin": first.score - results.found[1].score if len(results.found) > 1 else 0.0,
     }
 
 
@@ -75,9 +75,9 @@ def _names(question: str, held: Collection[str]) -> float:
 
 
 FEATURES: dict[Mode, list[str]] = {
-    "hybrid": ["sentence_cosine", "bm25", "nearby", "names", "margin"],
-    "dense": ["sentence_cosine", "coverage", "nearby", "names", "margin"],
-    "bm25": ["bm25", "nearby", "names"],
+    "hybrid": ["cosine", "sentence", "coverage", "nearby", "names"],
+    "dense": ["cosine", "sentence", "coverage", "nearby", "names"],
+    "bm25": ["words", "nearby", "names"],
 }
 """Those that each mode's regression uses; the ones that did not pay are named in DECISIONS.md."""
 
@@ -107,12 +107,19 @@ class Calibration:
 
 
 def confidence(results: Results, calibration: Calibration) -> tuple[float, bool]:
-    """Probability that the first passage answers the question, and whether that is enough to say so."""
+    """Probability that the first passage answers the question, and whether that is enough to say so.
+
+    As far as the embedding model does not know the words of the question, it is ranked by BM25, and confidence too is
+    that of BM25.
+    """
     if not results.found:
         return 0.0, False
-    parameters = calibration.modes[results.mode]
-    probability = probability_of(features(results), parameters)
-    return probability, probability >= parameters["threshold"]
+    values, modes = features(results), calibration.modes
+    parts = [(1.0, modes[results.mode])]
+    if results.mode == "hybrid":
+        parts = [(results.familiar, modes["hybrid"]), (1 - results.familiar, modes["bm25"])]
+    probability = sum(part * probability_of(values, parameters) for part, parameters in parts)
+    return probability, probability >= sum(part * parameters["threshold"] for part, parameters in parts)
 
 
 def probability_of(values: Mapping[str, float], parameters: Parameters) -> float:

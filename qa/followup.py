@@ -29,9 +29,18 @@ _CONTINUING = regex.compile(r"\s*(?:and|but|or|so|what about|how about|then|also
 
 
 @dataclass(frozen=True, slots=True)
+class Stand:
+    """A question alone: its confidence, its best score in the documents just cited, and its best score anywhere."""
+
+    confidence: float
+    own: float
+    best: float
+
+
+@dataclass(frozen=True, slots=True)
 class Leaning:
-    """A question leans when the best score in the documents just cited, as a share of the best score anywhere, is
-    more than `share` + `confident` * its confidence, less `pointing` when its words point back."""
+    """A question leans when its own score, as a share of the best, is more than `share` + `confident` * its
+    confidence, less `pointing` when its words point back."""
 
     share: float = 0.35
     confident: float = 0.35
@@ -53,11 +62,12 @@ def cited(history: Sequence[Turn]) -> list[str]:
     return list(dict.fromkeys(ids))[:CITED]
 
 
-def leans(question: str, confidence: float, own: float, best: float, leaning: Leaning = LEANING) -> bool:
-    """Does a question lean on the documents just cited, where its best score is `own`, anywhere `best`?"""
-    if best <= 0:
+def leans(question: str, stand: Stand, leaning: Leaning = LEANING) -> bool:
+    """Does a question lean on the conversation?"""
+    if stand.best <= 0:
         return True  # no word of its own is anywhere
-    return own / best > leaning.share + leaning.confident * confidence - leaning.pointing * points_back(question)
+    needed = leaning.share + leaning.confident * stand.confidence - leaning.pointing * points_back(question)
+    return stand.own / stand.best > needed
 
 
 def points_back(question: str) -> bool:

@@ -5,32 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from index.errors import ModelError
 from index.rerank import Reranker
 from index.search import Found
 from index.types import Span
 from qa.reader import Reader
-from qa.types import Reranking
+from qa.types import Reading, Reranking
 
 
 def reranked(
     question: str, found: Sequence[Found], reranker: Reranker, milliseconds: float
 ) -> tuple[list[Found], Reranking]:
     """The first passages in the order of the reranker, as many as there was time for; the others follow as before."""
-    rescored = reranker.rescored(question, [_with_context(one) for one in found], milliseconds / 1000)
-    scored = list(zip(found, rescored.scores, strict=False))
-    order = sorted(range(len(scored)), key=lambda place: (-scored[place][1], place))
-    told = Reranking(reranker.name, len(scored), round(rescored.seconds * 1000, 2), milliseconds, rescored.complete)
-    first = [replace(found[place], reranked=scored[place][1]) for place in order]
-    return [*first, *found[len(scored) :]], told
+    try:
+        rescored = reranker.rescored(question, [_with_context(one) for one in found], milliseconds / 1000)
+    except ModelError as error:
+        return list(found), Reranking(reranker.name, 0, 0.0, milliseconds, complete=False, failed=error.message)
+    first = [replace(one, reranked=score) for one, score in zip(found, rescored.scores, strict=False)]
+    first.sort(key=lambda one: -(one.reranked or 0.0))
+    took = round(rescored.seconds * 1000, 2)
+    told = Reranking(reranker.name, len(first), took, milliseconds, rescored.complete, failed=None)
+    return [*first, *found[len(first) :]], told
 
 
-def narrowed(question: str, found: Sequence[Found], reader: Reader) -> list[Found]:
+def narrowed(question: str, found: Sequence[Found], reader: Reader) -> tuple[list[Found], Reading]:
     """The same passages, marked where the reader sees the answer; where it sees none the sentence stays marked."""
-    spans = reader.spans(question, [one.stored.passage.text for one in found])
-    return [
+    try:
+        spans = reader.spans(question, [one.stored.passage.text for one in found])
+    except ModelError as error:
+        return list(found), Reading(reader.name, 0, error.message)
+    marked = [
         one if span is None else replace(one, mark=_moved(span.start, span.end, one.stored.passage.start))
         for one, span in zip(found, spans, strict=True)
     ]
+    return marked, Reading(reader.name, sum(span is not None for span in spans), None)
 
 
 def _with_context(found: Found) -> str:

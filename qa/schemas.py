@@ -299,9 +299,12 @@ class TakenBack:
 
 @dataclass(frozen=True, slots=True)
 class ModelHealth:
+    """`reason` says why it is not ready; `runtime` what computes the embedding model, and how precisely."""
+
     name: str
     state: Literal["not loaded", "loading", "ready", "failed"]
-    runtime: str | None
+    runtime: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +313,8 @@ class Health:
 
     `status` is "failing" when the index was made anew with other settings meanwhile: nothing can be added, and after a
     change of model questions are answered from what was there before. `repaired` says why the search index was made
-    again at this start, if it was.
+    again at this start, if it was. `reranker` and `reader` are null unless they are set; `calibrated` is false where
+    confidence was fitted with another model than the one in use.
     """
 
     status: Literal["ok", "failing"]
@@ -318,6 +322,9 @@ class Health:
     retrieval: Mode
     reason: str | None
     model: ModelHealth
+    reranker: ModelHealth | None
+    reader: ModelHealth | None
+    calibrated: bool
     generation: int
     documents: int
     passages: int

@@ -73,13 +73,23 @@ class RankedPassage:
 @dataclass(frozen=True, slots=True)
 class Reranking:
     """What a cross-encoder did: it rescored the first `passages`, which are in its order; `complete` unless the
-    budget ended it early."""
+    budget ended it early, or it `failed`, and why."""
 
     model: str
     passages: int
     took_ms: float
     budget_ms: float
     complete: bool
+    failed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reader did: it narrowed the marks of so many `passages`, or `failed`, and why."""
+
+    model: str
+    passages: int
+    failed: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,5 +110,5 @@ class Answer:
     took_ms: float
     stages_ms: dict[str, float]
     reranking: Reranking | None
-    reader: str | None
+    reading: Reading | None
     passages: list[RankedPassage]

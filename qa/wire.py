@@ -111,6 +111,13 @@ class Library:
             self._calibration = changed, Calibration.load(file, embed.identity(self.settings.model))
         return self._calibration[1]
 
+    def load_models(self, embedder: bool) -> None:
+        """Load the models that are set now, so that no question waits for them."""
+        if embedder:
+            self.model.load_once()
+        self.reranker.load_once()
+        self.reader.load_once()
+
     @property
     def repaired(self) -> str | None:
         """Why the search index was made again, if it was."""

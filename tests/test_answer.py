@@ -1,4 +1,4 @@
-"""Answers: verbatim, ranked, honest about what was done; follow-ups; confidence."""
+"""Answers: verbatim, ranked, honest about what was done; confidence."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from index.errors import EngineError
-from index.load import from_text
 from index.fusion import Mode
+from index.load import from_text
 from index.select import Filter
 from index.types import Document
 from qa.confidence import FEATURES, confidence, features
-from qa.followup import effective_question, leans
 from qa.types import Answer
 from qa.wire import Library
 
@@ -109,37 +108,12 @@ def test_an_empty_library_gives_no_answer_and_no_error(make_library: Make) -> No
     assert make_library().answerer.ask("Anything?").passages == []
 
 
-@pytest.mark.parametrize(
-    ("question", "history", "expected"),
-    [
-        ("And Germany?", ["Which countries would deploy forces?"], "Which countries would deploy forces? And Germany?"),
-        ("Why?", ["Why was it hard?", "Who led the talks?"], "Who led the talks? Why?"),
-        ("What did he say about it?", ["Who is Merz?"], "Who is Merz? What did he say about it?"),
-        (
-            "Where were the peace talks held in December?",
-            ["Who is Merz?"],
-            "Where were the peace talks held in December?",
-        ),
-        ("In Berlin?", ["Where were the talks held?"], "Where were the talks held? In Berlin?"),
-        ("Who is Merz?", ["Who would monitor the ceasefire?"], "Who is Merz?"),
-        ("And Germany?", [], "And Germany?"),
-        ("And then?", ["Why?", "Who is Merz?", "Why?"], "Who is Merz? And then?"),
-    ],
-)
-def test_a_question_that_leans_on_the_last_one_takes_it_along(question: str, history: list[str], expected: str) -> None:
-    assert effective_question(question, history) == expected
-
-
-def test_a_question_with_content_of_its_own_does_not_lean() -> None:
-    assert not leans("Who would monitor the ceasefire?")
-
-
 def test_confidence_rises_when_the_question_is_answered(library: Library) -> None:
     searched = {
         question: library.answerer.search(question, 5, mode="bm25")
         for question in ("Who would monitor the ceasefire?", "Which vitamins are good for the skin and the heart?")
     }
-    high, low = (confidence(results)[0] for results in searched.values())
+    high, low = (confidence(results, library.calibration)[0] for results in searched.values())
     assert 0 <= low < high <= 1
     for results in searched.values():
         assert set(features(results)) == {name for names in FEATURES.values() for name in names}

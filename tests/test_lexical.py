@@ -16,10 +16,12 @@ from index.engine import Engine
 from index.lexical import SMALLEST
 from index.local import LocalEngine
 from index.postings import BLOCK, best
+from index.ranking import BM25, RANKING
 from index.types import Passage, Span, Stamp
 
 WORDS = "alpha bravo delta echo golf hotel kilo lima oscar papa".split()
 CORPORA = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12), min_size=SMALLEST, max_size=60)
+PARAMETERS = st.builds(BM25, k1=st.floats(0.1, 3), b=st.floats(0, 1), epsilon=st.floats(0.05, 1))
 
 
 def put(engine: Engine, document_id: str, words: Sequence[str]) -> None:
@@ -28,8 +30,8 @@ def put(engine: Engine, document_id: str, words: Sequence[str]) -> None:
     engine.replace(document_id, [Passage(document_id, "", "", *span, text, (span,), 1, 1)], None)
 
 
-def indexed(corpus: Sequence[Sequence[str]]) -> LocalEngine:
-    engine = LocalEngine()
+def indexed(corpus: Sequence[Sequence[str]], bm25: BM25 = RANKING.bm25) -> LocalEngine:
+    engine = LocalEngine(bm25=bm25)
     for row, words in enumerate(corpus):
         put(engine, f"d{row:03}", words)
     engine.commit(Stamp(1))
@@ -41,10 +43,18 @@ def scores(engine: Engine, query: Sequence[str]) -> dict[str, float]:
     return {hit.passage_id.split(":")[0]: hit.score for hit in snapshot.sparse(snapshot.weights(query), 10_000)}
 
 
-@given(CORPORA, st.lists(st.sampled_from([*WORDS, "unknown"]), min_size=1, max_size=5))
-def test_scores_are_those_of_rank_bm25(corpus: list[list[str]], query: list[str]) -> None:
-    expected = BM25Okapi(corpus).get_scores([term for term in query if term != "unknown"])
-    found = scores(indexed(corpus), query)
+def oracle(corpus: Sequence[Sequence[str]], bm25: BM25 = RANKING.bm25) -> BM25Okapi:
+    return BM25Okapi(corpus, k1=bm25.k1, b=bm25.b, epsilon=bm25.epsilon)
+
+
+def test_the_parameters_are_those_of_the_textbook() -> None:
+    assert (BM25().k1, BM25().b) == (1.2, 0.75)
+
+
+@given(CORPORA, st.lists(st.sampled_from([*WORDS, "unknown"]), min_size=1, max_size=5), st.just(BM25()) | PARAMETERS)
+def test_scores_are_those_of_rank_bm25(corpus: list[list[str]], query: list[str], bm25: BM25) -> None:
+    expected = oracle(corpus, bm25).get_scores([term for term in query if term != "unknown"])
+    found = scores(indexed(corpus, bm25), query)
     for row, words in enumerate(corpus):
         if set(words) & set(query):
             assert found[f"d{row:03}"] == pytest.approx(expected[row], rel=1e-5, abs=1e-6)
@@ -62,14 +72,14 @@ def test_scores_stay_those_of_rank_bm25_after_changes() -> None:
     engine.commit(Stamp(2))
     remaining = {f"d{row:03}": words for row, words in enumerate(corpus) if row not in (3, 50)}
     remaining["new"] = ["alpha", "zulu"]
-    expected = BM25Okapi(list(remaining.values())).get_scores(["alpha", "zulu"])
+    expected = oracle(list(remaining.values())).get_scores(["alpha", "zulu"])
     found = scores(engine, ["alpha", "zulu"])
     np.testing.assert_allclose([found.get(one, 0.0) for one in remaining], expected, rtol=1e-5)
 
 
 def test_a_library_of_one_or_two_passages_can_be_searched_by_keyword() -> None:
     corpus = [["army", "troop"], ["city", "talk"]]
-    assert not BM25Okapi(corpus).get_scores(["troop"]).any()  # Okapi's idf is zero for a term in half of them
+    assert not oracle(corpus).get_scores(["troop"]).any()  # Okapi's idf is zero for a term in half of them
     for size in (1, 2):
         found = scores(indexed(corpus[:size]), ["troop"])
         assert list(found) == ["d000"]

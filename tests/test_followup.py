@@ -1,0 +1,232 @@
+"""Follow-ups: when a question leans on the conversation, and what it then takes over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.fusion import Mode
+from index.load import from_text
+from index.select import Filter
+from qa.followup import CARRIED, CITED, LEANING, carried, cited, leans, points_back
+from qa.types import Answer, Turn
+from qa.wire import Library
+
+Make = Callable[..., Library]
+QUESTIONS = st.text("ab? ", min_size=1, max_size=4).filter(str.strip)
+TURNS = st.lists(st.builds(Turn, QUESTIONS), max_size=6)
+SCORES = st.floats(0.01, 2)
+CONFIDENCES = st.floats(0, 1)
+
+
+def turns(*questions: str) -> list[Turn]:
+    return [Turn(question) for question in questions]
+
+
+# Words that point back
+
+
+@pytest.mark.parametrize(
+    ("question", "back"),
+    [
+        ("Why?", True),
+        ("Who is it?", True),
+        ("In Berlin?", True),
+        ("And Germany?", True),
+        ("what about the guarantees", True),
+        ("But how would they be monitored?", True),
+        ("What did he say about it?", True),
+        ("WHEN WAS THAT SIGNED", True),
+        ("…?", True),
+        ("Who is Merz?", False),
+        ("Android phones?", False),
+        ("Who would monitor the ceasefire?", False),
+        ("Where were the peace talks held in December?", False),
+        ("Which of them rejected the deployment of foreign troops in December?", False),
+        ("And which countries would deploy their forces in western Ukraine?", False),
+    ],
+)
+def test_a_question_points_back_when_its_words_alone_say_too_little(question: str, back: bool) -> None:
+    assert points_back(question) is back
+
+
+# What is taken over
+
+
+@pytest.mark.parametrize(
+    ("question", "history", "expected"),
+    [
+        ("And Germany?", ["Which countries would deploy forces?"], "Which countries would deploy forces? And Germany?"),
+        ("Why?", ["Why was it hard?", "Who led the talks?"], "Why was it hard? Who led the talks? Why?"),
+        ("What did he say about it?", ["Who is Merz?"], "Who is Merz? What did he say about it?"),
+        ("In Berlin?", ["Where were the talks held?"], "Where were the talks held? In Berlin?"),
+        ("And Germany?", [], "And Germany?"),
+        ("And then?", ["Why?", "Who is Merz?", "Why?"], "Why? Who is Merz? And then?"),
+        ("Why?", ["Who is Merz?", " Why? "], "Who is Merz? Why?"),
+        ("And 5?", ["Is it 1?", "Or 2?", "Or 3?", "Or 4?"], "Or 2? Or 3? Or 4? And 5?"),
+    ],
+)
+def test_the_last_questions_are_put_in_front_each_once(question: str, history: list[str], expected: str) -> None:
+    assert carried(question, turns(*history)) == expected
+
+
+@given(QUESTIONS, TURNS)
+def test_a_question_keeps_its_words_and_gains_only_those_of_the_last_ones(question: str, history: list[Turn]) -> None:
+    made = carried(question, history)
+    assert made.endswith(question)
+    assert made == carried(question, history[-CARRIED:])
+    assert set(made.split()) == set(" ".join([*(turn.question for turn in history[-CARRIED:]), question]).split())
+
+
+def test_the_documents_cited_last_come_first_each_once() -> None:
+    history = [
+        Turn("One?", ("a:0-9",)),
+        Turn("Two?", ("b:0-9", "c:1:5-9", "b:10-19")),
+        Turn("Three?"),
+        Turn("Four?", ("a:5-9", "d:0-4")),
+    ]
+    assert cited(history) == ["a", "d", "b"]
+    assert cited(history[:2]) == ["b", "c:1", "a"]
+
+
+@given(st.lists(st.builds(Turn, QUESTIONS, st.lists(st.sampled_from(["a:0-1", "b:0-1", "c:0-1", "d:0-1"])).map(tuple))))
+def test_only_documents_of_the_last_turns_are_cited_and_not_many(history: list[Turn]) -> None:
+    found = cited(history)
+    assert len(found) <= CITED
+    assert set(found) <= {passage[0] for turn in history[-CARRIED:] for passage in turn.passages}
+
+
+# Leaning
+
+
+@given(CONFIDENCES, SCORES, SCORES, st.sampled_from((0.25, 8.0)))
+def test_the_scale_of_the_scores_does_not_matter(confidence: float, own: float, best: float, scale: float) -> None:
+    assert leans("Who left?", confidence, own * scale, best * scale) == leans("Who left?", confidence, own, best)
+
+
+@given(CONFIDENCES, CONFIDENCES, SCORES, SCORES)
+def test_the_likelier_a_question_is_answered_by_itself_the_less_it_leans(
+    one: float, other: float, own: float, best: float
+) -> None:
+    sure, unsure = (leans("Who left?", confidence, own, best) for confidence in (max(one, other), min(one, other)))
+    assert sure <= unsure
+
+
+@given(CONFIDENCES, SCORES, SCORES, SCORES)
+def test_the_better_the_conversation_answers_a_question_the_more_it_leans(
+    confidence: float, one: float, other: float, best: float
+) -> None:
+    well, badly = (leans("Who left?", confidence, own, best) for own in (max(one, other), min(one, other)))
+    assert well >= badly
+
+
+@given(CONFIDENCES, SCORES, SCORES)
+def test_words_that_point_back_make_a_question_lean_more(confidence: float, own: float, best: float) -> None:
+    assert leans("And then?", confidence, own, best) >= leans("Who left the harbour?", confidence, own, best)
+
+
+@pytest.mark.parametrize(
+    ("question", "own", "leaning"),
+    [
+        ("Who left the harbour?", 1.0, True),
+        ("Who left the harbour?", LEANING.share + LEANING.confident / 2 - 0.01, False),
+        ("And then?", LEANING.share + LEANING.confident / 2 - 0.01, True),
+        ("And then?", 0.0, False),
+    ],
+)
+def test_a_question_leans_when_the_conversation_answers_it_about_as_well_as_anything(
+    question: str, own: float, leaning: bool
+) -> None:
+    assert leans(question, 0.5, own, 1.0) is leaning
+
+
+def test_a_question_that_finds_nothing_leans() -> None:
+    assert leans("And?", 0.0, 0.0, 0.0)
+
+
+# In a library
+
+TEXTS = {
+    "talks": "The talks in Berlin were led by Witkoff and Kushner. Merz welcomed the guarantees that were offered.",
+    "birds": "Pelicans nest near the harbour in spring. They eat fish and small crabs from shallow water.",
+    "bread": "Bakers knead the dough for ten minutes. The loaf rests for an hour before it is baked in the oven.",
+}
+
+
+@pytest.fixture
+def shelf(make_library: Make) -> Library:
+    made = make_library()
+    for name, text in TEXTS.items():
+        made.builder.put(from_text(text, title=name, id=name))
+    return made
+
+
+def documents(answer: Answer) -> list[str]:
+    return [passage.citation.document_id for passage in answer.passages]
+
+
+def shown(answer: Answer) -> Turn:
+    """The turn that a client sends back of an answer."""
+    return Turn(answer.question, tuple(passage.id for passage in answer.passages))
+
+
+def conversation(library: Library, *questions: str, top_k: int = 1, mode: Mode = "hybrid") -> Answer:
+    """The answer to the last of some questions, each asked after the ones before."""
+    history = list[Turn]()
+    for question in questions:
+        answer = library.answerer.ask(question, top_k, history, mode=mode)
+        history.append(shown(answer))
+    return answer
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "bm25"])
+def test_a_question_of_pronouns_is_asked_together_with_the_one_before(shelf: Library, mode: Mode) -> None:
+    answer = conversation(shelf, "Where do pelicans nest?", "And what do they eat?", mode=mode)
+    assert answer.question == "And what do they eat?"
+    assert answer.effective_question == "Where do pelicans nest? And what do they eat?"
+    assert documents(answer) == ["birds"]
+
+
+def test_a_question_about_something_else_is_asked_alone(shelf: Library) -> None:
+    answer = conversation(shelf, "Where do pelicans nest?", "How long do bakers knead the dough?")
+    assert answer.effective_question == answer.question
+    assert documents(answer) == ["bread"]
+
+
+def test_a_question_asked_alone_has_the_answer_that_it_has_without_history(shelf: Library) -> None:
+    question = "How long do bakers knead the dough?"
+    answer = conversation(shelf, "Where do pelicans nest?", question)
+    without = shelf.answerer.ask(question, 1)
+    assert (answer.passages, answer.confidence) == (without.passages, without.confidence)
+
+
+def test_without_the_passages_shown_the_history_is_searched_for_them(shelf: Library) -> None:
+    history = turns("Where do pelicans nest?")
+    answer = shelf.answerer.ask("And what do they eat?", 1, history)
+    assert answer.effective_question == "Where do pelicans nest? And what do they eat?"
+    apart = shelf.answerer.ask("How long do bakers knead the dough?", 1, [*history, *turns("Which crabs?")])
+    assert apart.effective_question == apart.question
+
+
+def test_the_documents_asked_for_stay_the_only_ones_in_a_conversation(shelf: Library) -> None:
+    only = Filter(("bread",))
+    for history in (turns("Where do pelicans nest?"), [Turn("Where do pelicans nest?", ("birds:0-95",))]):
+        answer = shelf.answerer.ask("And what do they eat?", 5, history, only)
+        assert set(documents(answer)) <= {"bread"}
+
+
+@pytest.mark.parametrize("passages", [("gone:0-10",), ("no passage id",), ("birds:7-8",)])
+def test_passages_that_are_not_there_any_more_are_no_error(shelf: Library, passages: Sequence[str]) -> None:
+    answer = shelf.answerer.ask("How long do bakers knead?", 1, [Turn("Where do pelicans nest?", tuple(passages))])
+    assert documents(answer) == ["bread"]
+
+
+def test_a_question_whose_words_are_nowhere_takes_the_conversation_along(make_library: Make) -> None:
+    library = make_library(embedder=None)
+    library.builder.put(from_text(TEXTS["birds"], title="birds", id="birds"))
+    answer = library.answerer.ask("Wherefrom?", 1, turns("What do pelicans eat?"))
+    assert answer.effective_question == "What do pelicans eat? Wherefrom?"
+    assert documents(answer) == ["birds"]

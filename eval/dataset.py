@@ -41,7 +41,8 @@ class Question:
 
     Where `relevant` is given, documents are judged, else passages by the spans. With neither, the documents do not
     hold the answer. `history`: the questions asked before it, oldest first. `kind` groups questions in reports; of
-    those without an answer, "off" are about something that the documents do not touch, the others near-misses.
+    those without an answer, "off" are about something that the documents do not touch, the others near-misses, written
+    `about` a document where that is known.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Question:
     gold: tuple[Gold, ...] = ()
     relevant: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     history: tuple[str, ...] = ()
+    about: str = ""
 
     @property
     def answerable(self) -> bool:

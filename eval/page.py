@@ -121,7 +121,7 @@ def _facts(runs: Iterable[Run]) -> str:
         told = " · ".join(f"<b>{escape(name)}</b> {escape(value)}" for name, value in run.facts.items())
         lines.setdefault(told, []).append(run.system)
     said = (f"{escape(', '.join(systems))}: {told}" for told, systems in lines.items() if told)
-    return f'<p class="facts">{"<br>".join(said)}</p>'
+    return f'<details class="facts"><summary>What was asked of what</summary><p>{"<br>".join(said)}</p></details>'
 
 
 def _section(grid: Grid, main: str) -> str:

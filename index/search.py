@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,8 +97,10 @@ class Searcher:
         self._closed = False
 
     def ranking_by(self, ranking: Ranking) -> Searcher:
-        """The same catalogue and engine with another ranking; not to be closed."""
-        return Searcher(self.catalogue, self.engine, self._pieces, ranking)
+        """The same catalogue and engine with another ranking, for as long as this one is open."""
+        other = copy(self)
+        other.ranking = ranking
+        return other
 
     def over(self, catalogue: Catalogue, engine: Engine) -> Searcher:
         """The same ranking of other documents."""

@@ -13,6 +13,7 @@ from index.rerank import Reranker
 from index.search import Found, Results, Searcher
 from index.select import EVERYTHING, Filter
 from index.stages import Stages
+from index.types import Vector
 from qa.confidence import DEPTH, Calibration, confidence
 from qa.followup import CITED, Stand, carried, cited, leans
 from qa.reader import Reader
@@ -79,7 +80,7 @@ class Answerer:
             retrieval=results.mode,
             answerable=answerable,
             confidence=round(probability, 4),
-            calibrated=self._calibration.fitted,
+            calibrated=self._calibration.fitted or results.mode == "bm25",
             generation=results.generation,
             took_ms=round((time.perf_counter() - started) * 1000, 2),
             stages_ms={stage: round(milliseconds, 2) for stage, milliseconds in stages.milliseconds.items()},
@@ -90,11 +91,15 @@ class Answerer:
 
     def search(self, question: str, top_k: int, mode: Mode = "hybrid", where: Collection[str] | None = None) -> Results:
         """The search behind `ask`, as deep as confidence looks however few passages are asked for."""
-        embedder, stages = self._models.embedder() if mode != "bm25" else None, Stages()
-        vector = embedder.question(question) if embedder else None
+        stages = Stages()
+        vector = self._vector(question, mode)
         stages.lap("embedding")
         results = self._searcher.search(question, vector, max(top_k, DEPTH), mode, where)
         return replace(results, milliseconds=stages.milliseconds | dict(results.milliseconds))
+
+    def _vector(self, question: str, mode: Mode) -> Vector | None:
+        embedder = self._models.embedder() if mode != "bm25" else None
+        return embedder.question(question) if embedder else None
 
     def _in_conversation(
         self,
@@ -120,12 +125,14 @@ class Answerer:
     ) -> Stand:
         """How well a question, which found so much alone, is answered by the documents of the conversation."""
         known = self._cited(history, where, mode)
-        own = self.search(question, 1, mode, known).found if known else []
-        return Stand(
-            confidence(alone, self._calibration)[0],
-            own[0].score if own else 0.0,
-            alone.found[0].score if alone.found else 0.0,
-        )
+        own = self._best(question, known, mode) if known else 0.0
+        return Stand(confidence(alone, self._calibration)[0], own, self._best(question, where, mode))
+
+    def _best(self, question: str, where: Collection[str] | None, mode: Mode) -> float:
+        """The score of the first passage, without feedback, which would take the documents at hand for the answer."""
+        plain = self._searcher.ranking_by(replace(self._searcher.ranking, feedback=0.0))
+        found = plain.search(question, self._vector(question, mode), 1, mode, where).found
+        return found[0].score if found else 0.0
 
     def _cited(self, history: Sequence[Turn], where: Collection[str] | None, mode: Mode) -> list[str]:
         """The documents just cited; where the history does not say, those that its questions would find."""

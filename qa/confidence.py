@@ -41,22 +41,22 @@ class Parameters(TypedDict):
 def features(results: Results) -> dict[str, float]:
     """What tells an answered question from another, each about 0 to 1; empty results are all zero.
 
-    `cosine`, `sentence`: likeness in meaning of the first passage, and of its likest sentence. `words`: its score by
-    words, as a share of the most possible. `coverage`, `nearby`: the share of the question's terms, by idf, that the
-    first passage, or any of the first `DEPTH`, hold. `names`: the share of the names and numbers asked for that the
-    first passage holds, 1 if none are.
+    `sentence`: likeness in meaning of the first passage's likest sentence. `words`: its score by words, as a share of
+    the most possible. `coverage`, `nearby`: the share of the question's terms, by idf, that the first passage, or any
+    of the first `DEPTH`, hold. `names`: the share of the names and numbers asked for that the first passage holds, 1
+    if none are. `margin`: its lead over the second passage.
     """
     if not results.found:
-        return dict.fromkeys(("cosine", "sentence", "words", "coverage", "nearby", "names"), 0.0)
+        return dict.fromkeys(("sentence", "words", "coverage", "nearby", "names", "margin"), 0.0)
     first, asked = results.found[0], results.weights
     held = [_terms_of(found.stored.passage) for found in results.found[:DEPTH]]
     return {
-        "cosine": first.dense or 0.0,
         "sentence": first.sentence or 0.0,
         "words": first.words,
         "coverage": _coverage(asked, held[0]),
         "nearby": _coverage(asked, set().union(*held)),
         "names": _names(results.question, held[0]),
+        "margin": first.score - results.found[1].score if len(results.found) > 1 else 0.0,
     }
 
 
@@ -75,8 +75,8 @@ def _names(question: str, held: Collection[str]) -> float:
 
 
 FEATURES: dict[Mode, list[str]] = {
-    "hybrid": ["cosine", "sentence", "coverage", "nearby", "names"],
-    "dense": ["cosine", "sentence", "coverage", "nearby", "names"],
+    "hybrid": ["sentence", "words", "nearby", "names", "margin"],
+    "dense": ["sentence", "coverage", "nearby", "names", "margin"],
     "bm25": ["words", "nearby", "names"],
 }
 """Those that each mode's regression uses; the ones that did not pay are named in DECISIONS.md."""

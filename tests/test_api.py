@@ -61,6 +61,19 @@ def test_a_follow_up_shows_its_effective_question(client: TestClient) -> None:
         assert (body["question"], body["effective_question"]) == ("What did he say?", "Who is Merz? What did he say?")
 
 
+def test_a_turn_may_tell_which_passages_were_shown(client: TestClient) -> None:
+    shelf = {f"d{number}": f"Shelf {number} holds a globe." for number in range(6)}
+    made = [{"id": name, "title": "", "text": text} for name, text in shelf.items()]
+    client.post("/documents?wait=true", json={"documents": made})
+    first = client.post("/ask", json={"question": "Who is Merz?", "top_k": 1}).json()
+    asked = {"question": "Which shelf holds a globe?"}
+    effective = {}
+    for document, shown in (("seed", first["passages"][0]["id"]), ("d3", f"d3:0-{len(shelf['d3'])}")):
+        turn = {"question": "Who is Merz?", "passages": [shown]}
+        effective[document] = client.post("/ask", json=asked | {"history": [turn]}).json()["effective_question"]
+    assert effective == {"seed": asked["question"], "d3": "Who is Merz? Which shelf holds a globe?"}
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -82,6 +95,11 @@ def test_a_follow_up_shows_its_effective_question(client: TestClient) -> None:
         ({"question": "who", "history": "before"}, "history: Input should be a valid list"),
         ({"question": "who", "history": [""]}, "history[0].question: is empty"),
         ({"question": "who", "history": [7]}, "history[0]: "),
+        (
+            {"question": "who", "history": [{"question": "?", "passages": ["a"]}]},
+            "history[0].passages[0]: String should",
+        ),
+        ({"question": "who", "history": [{"question": "?", "shown": []}]}, "history[0].shown: Extra inputs"),
         ({"question": "who", "document_ids": ["\ud800"]}, "document_ids[0]: Input should be a valid string"),
         ({"question": "who", "f[oo": 1}, "f[oo: Extra inputs are not permitted"),
         ([], "the request body: "),

@@ -102,7 +102,7 @@ def test_index_goes_on_after_a_bad_file_names_it_and_fails(tmp_path: Path) -> No
         (["index", "/proc/self/environ", "--data", "/proc/none"], 1, "cannot be made"),
         (["fly"], 2, "fly"),
         (["ask", "\udcff pelicans"], 2, "UTF-8"),
-        (["eval", "--questions", "none.jsonl"], 1, "none.jsonl cannot be read"),
+        (["eval", "none.jsonl"], 1, "there is no eval set 'none.jsonl'"),
         (["serve", "--port", "99999"], 1, "QA_PORT"),
         (["serve", "--host", "256.1.1.1"], 1, "QA_HOST"),
     ],

@@ -466,7 +466,7 @@ def test_answers_are_spans_and_unanswerable_questions_near_misses(tmp_path: Path
     spans = (Gold("d1", 14, 19, "round"), Gold("d1", 40, 44, "ball"), Gold("d/4", 0, 11, "Cats sleep."))
     assert found.questions == (
         Question("q1", "How is it?", gold=spans, relevant={"d1": 2, "d2": 0}),
-        Question("u1", "How flat?", "near"),
+        Question("u1", "How flat?", "near", about="d1"),
     )
 
 

@@ -22,7 +22,9 @@ from tests.test_lexical import WORDS, indexed
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "bm25")
 FOUND = st.lists(st.tuples(passages(), st.floats(0, 30, width=32, allow_subnormal=False)), min_size=1, max_size=8)
 """Candidates with their BM25."""
-ASKED = st.builds(Asked, UNITS, WEIGHTS, st.sampled_from((0.0, 0.25, 0.3, 0.35, 0.4, 0.45, 0.9)))
+BETWEEN = [float(one) for one in np.linspace(RANKING.familiar, RANKING.foreign, 4)]
+"""Word pieces to a letter of questions that the model knows, knows less, and does not know."""
+ASKED = st.builds(Asked, UNITS, WEIGHTS, st.sampled_from((0.0, *BETWEEN, 2 * RANKING.foreign)))
 RANKINGS = st.builds(
     Ranking,
     dense=st.floats(0.1, 2),
@@ -76,7 +78,7 @@ def test_by_meaning_the_score_is_the_cosine(found: Found, asked: Asked, ranking:
 @given(FOUND, ASKED)
 def test_fused_it_is_the_mean_of_passage_terms_and_best_sentence_by_their_weights(found: Found, asked: Asked) -> None:
     """By the definition, for a question in a language that the model knows."""
-    asked, evidence = replace(asked, pieces=0.2), evidence_of(found, asked.vector)
+    asked, evidence = replace(asked, pieces=RANKING.familiar), evidence_of(found, asked.vector)
     most = sum(weight for weight in asked.weights.values() if weight > 0) * (STILL.bm25.k1 + 1)
     for place, (score, best) in enumerate(zip(scored(found, asked, STILL), evidence.best_sentences(), strict=True)):
         terms = found[place][1] / most * math.sqrt(len(asked.weights) / STILL.usual_terms) if most else 0.0
@@ -154,9 +156,7 @@ def test_how_far_a_question_is_familiar_falls_from_1_to_0(pieces: float, known: 
 @given(FOUND, ASKED)
 def test_between_them_meaning_counts_for_less(found: Found, asked: Asked) -> None:
     """Each score lies between the familiar one and the foreign one, and nearer to the latter with more pieces."""
-    familiar, some, more, foreign = (
-        scored(found, replace(asked, pieces=pieces), STILL) for pieces in (0.3, 0.35, 0.4, 0.45)
-    )
+    familiar, some, more, foreign = (scored(found, replace(asked, pieces=pieces), STILL) for pieces in BETWEEN)
     for nearer, further in ((some, familiar), (more, some)):
         assert (np.abs(foreign - nearer) <= np.abs(foreign - further) + 1e-9).all()
 
@@ -202,7 +202,7 @@ def test_where_nothing_is_embedded_there_is_no_feedback(found: Found, asked: Ask
 def test_with_feedback_the_passages_are_held_against_the_moved_question(found: Found, asked: Asked, top: int) -> None:
     """By the definition (Rocchio 1971): the question and the weighted mean of the first embedded passages."""
     ranking = replace(RANKING, feedback_passages=top)
-    asked = replace(asked, pieces=0.2)
+    asked = replace(asked, pieces=RANKING.familiar)
     before, evidence = scored(found, asked, STILL), evidence_of(found, asked.vector)
     first = [place for place in ranked(before) if found[place][0].vectors][:top]
     assume(first)
@@ -262,7 +262,8 @@ def test_the_share_of_a_long_question_is_raised_by_the_root_of_its_number_of_ter
 # Choosing
 
 
-@given(FOUND, ASKED, st.sampled_from(MODES))
+@pytest.mark.parametrize("mode", MODES)
+@given(found=FOUND, asked=ASKED)
 def test_the_first_scores_rank_as_the_final_ones_where_the_sentences_do_not_count(
     found: Found, asked: Asked, mode: Mode
 ) -> None:

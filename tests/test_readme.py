@@ -87,6 +87,9 @@ def shell(tmp_path: Path) -> Callable[[str], str]:
     """Runs a shell command beside a folder of papers, with this interpreter's `qa`; its standard output."""
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "birds.txt").write_text("Pelicans eat fish near the harbour.")
+    asked = [f"What do pelicans eat on day {number}?,pelicans eat fish" for number in range(30)]
+    unanswered = [f"How tall is tower {number}?," for number in range(30)]
+    (tmp_path / "questions.csv").write_text("\n".join(["question,quotation", *asked, *unanswered]))
 
     def execute(command: str) -> str:
         script = f'qa() {{ {shlex.quote(sys.executable)} -m qa "$@"; }}; {command}'

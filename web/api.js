@@ -7,7 +7,7 @@ export class ServiceError extends Error {
   }
 }
 
-/** The answer to a question; `history` holds the questions asked before it, oldest first. */
+/** The answer to a question; `history` holds the questions asked before it and the passages shown, oldest first. */
 export function ask(question, history) {
   return request("/ask", { method: "POST", headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ question, history }) });

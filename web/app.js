@@ -14,6 +14,7 @@ const SAMPLES = [
 const $ = (selector, within = document) => within.querySelector(selector);
 const form = $("#ask"), field = $("#question"), turns = $("#turns");
 const asked = [];
+const history = []; // what was asked and what was shown, as /ask takes it
 let recalled = 0;
 
 form.addEventListener("submit", (event) => {
@@ -38,8 +39,9 @@ async function send(question) {
   const turn = begin(question);
   form.setAttribute("aria-busy", "true");
   try {
-    const answer = await api.ask(question, asked.slice(-20));
+    const answer = await api.ask(question, history.slice(-20));
     asked.push(question);
+    history.push({ question, passages: answer.passages.map((passage) => passage.id) });
     recalled = asked.length;
     show(turn, answer);
     if (field.value.trim() === question) fill("");

@@ -19,6 +19,7 @@ from index import embed, torch_embedder
 from index.embed import DEFAULT_MODEL
 from index.lexical import Statistics
 from index.load import from_text
+from index.ranking import RANKING
 from index.segment import Bags, Segment, Staged
 from index.terms import terms
 from index.vectors import EXHAUSTIVE, VectorIndex
@@ -88,8 +89,9 @@ def bm25(drawn: Drawn, sizes: Iterable[int] = SIZES) -> list[Row]:
         content = np.flatnonzero((frequencies > 0) & (frequencies < size / 20))
         asked = [chance.choice(np.intersect1d(row, content), 6) for row in numbers[chance.integers(size, size=300)]]
         asked = [np.unique(one) for one in asked]
-        weights = [[(int(term), float(idf[term])) for term in one] for one in asked]
-        peer = bm25s.BM25(method="atire", k1=1.5, b=0.75, backend="numba")
+        used = statistics.bm25
+        weights = [[(int(term), float(idf[term]) * used.most) for term in one] for one in asked]
+        peer = bm25s.BM25(method="atire", k1=used.k1, b=used.b, backend="numba")
         names = {str(term): term for term in range(len(drawn.words))}
         peer.index(bm25s.tokenization.Tokenized(ids=numbers.tolist(), vocab=names), show_progress=False)
         del numbers
@@ -134,7 +136,8 @@ def bm25_scores() -> list[Row]:
     from rank_bm25 import BM25Okapi
 
     corpus = [terms(text) for text in texts()[:5_000]]
-    oracle = BM25Okapi(corpus)
+    used = RANKING.bm25
+    oracle = BM25Okapi(corpus, k1=used.k1, b=used.b, epsilon=used.epsilon)
     vocabulary = {term: number for number, term in enumerate(dict.fromkeys(term for bag in corpus for term in bag))}
     staged = []
     for number, bag in enumerate(corpus):
@@ -149,7 +152,7 @@ def bm25_scores() -> list[Row]:
         asked = terms(question)
         expected = oracle.get_scores(asked)
         weights = statistics.weights(asked, vocabulary)
-        numbered = [(vocabulary[term], weight) for term, weight in weights.items() if term in vocabulary]
+        numbered = [(vocabulary[term], weight * used.most) for term, weight in weights.items() if term in vocabulary]
         norms = statistics.norms(segment.arrays.lengths)
         for hit in segment.sparse(numbered, norms, len(corpus), None):
             score = expected[int(hit.passage_id.split(":")[0])]

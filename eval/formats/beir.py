@@ -30,7 +30,8 @@ def load(folder: Path, name: str) -> EvalSet:
                          to anything are left out, as BEIR does
     qrels/*.tsv          query, document and grade below a line of headings; 0 or less is judged not relevant.
                          test.tsv before all others, which must else be the only one
-    unanswerable.jsonl   {"_id", "text"}, may be missing, as may what `answers.read` reads: the spans to be marked
+    unanswerable.jsonl   {"_id", "text"}, maybe "about", a document; may be missing, as may what `answers.read` reads:
+                         the spans to be marked
 
     Raises DocumentError, naming the file and the line, for what does not fit, and for spans not in their document.
     """
@@ -67,7 +68,7 @@ def _qrels(folder: Path) -> Path:
 def _questions(file: Path, seen: dict[str, str]) -> Iterator[Question]:
     for record in records(file):
         id = record.once(record.id("_id"), seen)  # noqa: A001
-        yield Question(id, record.words("text"), history=_history(record))
+        yield Question(id, record.words("text"), history=_history(record), about=record.string("about"))
 
 
 def _history(record: Record) -> tuple[str, ...]:

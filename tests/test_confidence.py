@@ -1,0 +1,122 @@
+"""Confidence: from what the search knows to a probability; its parameters, and those of a person's own library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eval.calibrate import Example, fit
+from index.errors import QAError
+from qa.confidence import FEATURES, PARAMETERS, Calibration, Parameters, confidence, features, probability_of
+from qa.wire import CALIBRATION, Library
+from tests.conftest import qa
+
+SURE = Parameters(features=["words"], weights=[0.0], intercept=2.0, threshold=0.5)
+UNSURE = Parameters(features=["words"], weights=[0.0], intercept=-2.0, threshold=0.4)
+FITTED = Calibration({"hybrid": SURE, "dense": SURE, "bm25": UNSURE})
+
+
+def test_the_parameters_that_come_with_it_are_of_the_default_model_and_of_known_features() -> None:
+    stored = json.loads(PARAMETERS.read_text())
+    assert Calibration.load(PARAMETERS, stored["model"]).fitted
+    assert not Calibration.load(PARAMETERS, "another@0123").fitted
+    for mode, parameters in Calibration.load(PARAMETERS, None).modes.items():
+        assert parameters["features"] == FEATURES[mode]
+        assert 0 < parameters["threshold"] <= 0.5
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"model": "a", "modes": {}}', "[]", '{"modes": {"hybrid": 1}}'])
+def test_a_file_that_is_no_calibration_is_named_and_what_to_do(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "confidence.json"
+    file.write_text(text)
+    with pytest.raises(QAError, match=r"confidence\.json holds no calibration") as refused:
+        Calibration.load(file, "a")
+    assert "qa calibrate" in refused.value.hint
+
+
+def test_a_question_foreign_to_the_model_has_the_confidence_of_bm25(library: Library) -> None:
+    found = library.answerer.search("Who would monitor the ceasefire?", 5)
+    known, foreign, between = (confidence(replace(found, familiar=one), FITTED)[0] for one in (1.0, 0.0, 0.5))
+    assert known == pytest.approx(1 / (1 + np.exp(-2)))
+    assert foreign == pytest.approx(1 / (1 + np.exp(2)))
+    assert between == pytest.approx((known + foreign) / 2)
+
+
+def test_nothing_found_is_not_answerable(library: Library) -> None:
+    nothing = replace(library.answerer.search("Who?", 5), found=[])
+    assert confidence(nothing, FITTED) == (0.0, False)
+    assert set(features(nothing).values()) == {0.0}
+
+
+def test_fitting_finds_the_rule_that_examples_follow() -> None:
+    chance = np.random.default_rng(0)
+    names = {name for mode in FEATURES.values() for name in mode}
+    drawn = [
+        {name: float(value) for name, value in zip(names, chance.random(len(names)), strict=True)} for _ in range(600)
+    ]
+    examples = [
+        Example("set", "answerable" if one["words"] > 0.3 else "off", "bm25", one, one["words"] > 0.3) for one in drawn
+    ]
+    parameters = fit("bm25", examples)
+    told = [probability_of(one.values, parameters) for one in examples]
+    assert all((p > 0.5) == one.right for p, one in zip(told, examples, strict=True) if abs(p - 0.5) > 0.2)
+    kept = [p >= parameters["threshold"] for p, one in zip(told, examples, strict=True) if one.right]
+    assert np.mean(kept) >= 0.98
+
+
+def questions(folder: Path, count: int) -> Path:
+    asked = [f"What do gulls eat on day {number}?,gulls eat chips" for number in range(count)]
+    file = folder / "questions.csv"
+    file.write_text("\n".join(["question,quotation", *asked, "How tall is the tower?,"]))
+    return file
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> dict[str, str]:
+    folder = tmp_path / "birds"
+    folder.mkdir()
+    (folder / "gulls.txt").write_text("Gulls eat chips.")
+    (folder / "cats.txt").write_text("Cats sleep all day.")
+    settings = {"QA_DATA": str(tmp_path / "data")}
+    assert qa("index", str(folder), **settings).returncode == 0
+    return settings
+
+
+@pytest.mark.model
+def test_it_is_fitted_to_a_persons_own_library_and_used_from_then_on(tmp_path: Path, own: dict[str, str]) -> None:
+    def asked() -> Any:
+        return json.loads(qa("ask", "What do gulls eat on day 3?", "--json", **own).stdout)
+
+    before = asked()
+    done = qa("calibrate", str(questions(tmp_path, 40)), **own)
+    assert done.returncode == 0, done.stderr
+    assert "AUROC missing" in done.stdout
+    file = Path(own["QA_DATA"]) / CALIBRATION
+    assert json.loads(file.read_text())["fitted_on"] == "questions.csv, by qa calibrate"
+    after = asked()
+    assert after["calibrated"]
+    assert after["confidence"] > max(0.9, before["confidence"])  # every one of them is answered by the first passage
+
+
+@pytest.mark.model
+def test_too_few_questions_are_refused_and_nothing_is_changed(tmp_path: Path, own: dict[str, str]) -> None:
+    done = qa("calibrate", str(questions(tmp_path, 5)), **own)
+    assert done.returncode == 1
+    assert "5 questions that the documents answer are too few" in done.stderr
+    assert not (Path(own["QA_DATA"]) / CALIBRATION).exists()
+
+
+def test_with_another_model_a_reply_says_that_confidence_is_not_calibrated(
+    make_library: Callable[..., Library],
+) -> None:
+    library = make_library()
+    own = Calibration(library.calibration.modes, fitted=False)
+    assert library.answerer.ask("Anything?").calibrated
+    library._calibration = None, own
+    assert not library.answerer.ask("Anything?").calibrated

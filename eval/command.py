@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import index
 import qa
 from eval import report, store, trec
+from eval.calibrate import calibrate
 from eval.compare import Comparison, compare, primary
 from eval.dataset import EvalSet, Question
 from eval.formats import open_set
@@ -82,6 +83,12 @@ def run(names: Sequence[str], options: Options) -> bool:
     if options.as_json:
         typer.echo(json.dumps(told, indent=2, allow_nan=False))
     return good
+
+
+def calibrated(name: str, data: Path | None) -> str:
+    """Fit confidence to the user's own library; what came of it. Raises QAError."""
+    eval_set = _feedback(Options(data=data)) if name == "feedback" else open_set(name, None)
+    return calibrate(eval_set, data)
 
 
 def _feedback(options: Options) -> EvalSet:

@@ -39,14 +39,14 @@ LEGS: tuple[Mode, ...] = ("bm25", "dense")
 
 GRID: dict[str, Sequence[Any]] = {
     "bm25": [BM25(k1, b) for k1, b in ((0.9, 0.4), (1.2, 0.5), (1.2, 0.75), (1.5, 0.75))],
-    "lexical": [0.8, 1.0, 1.2, 1.5],
-    "sentence": [0.0, 0.25, 0.35, 0.5, 0.75],
-    "feedback": [0.0, 0.3, 0.6, 1.0],
+    "lexical": [0.8, 1.0, 1.1, 1.3],
+    "sentence": [0.0, 0.25, 0.5, 0.75],
+    "feedback": [0.0, 0.4, 0.8],
     "feedback_fall": [0.01, 0.02, 0.04],
     "feedback_passages": [5, 10, 20],
     "usual_terms": [3, 5, 8],
-    "familiar": [0.25, 0.3, 0.35],
-    "foreign": [0.45, 0.5, 10.0],
+    "familiar": [0.08, 0.13, 0.18],
+    "foreign": [0.2, 0.25, 10.0],
 }
 """The values tried for each field of the ranking; `foreign` at 10 is without regard to the language."""
 

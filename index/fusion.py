@@ -21,34 +21,38 @@ Scores = NDArray[np.float64]
 _Number = TypeVar("_Number", float, Scores)
 
 _LETTER = regex.compile(r"[\p{L}\p{N}]")
+_WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question as the ranking sees it: its embedding, its terms with their idf, and into how many word pieces the
-    embedding model cuts each letter of it; 0 where that is not known."""
+    """A question as the ranking sees it: its embedding, its terms with their idf, and how far the embedding model
+    cuts its words up (see `cuts`); 0 where that is not known."""
 
     vector: Vector | None
     weights: Mapping[str, float]
-    pieces: float = 0.0
+    cuts: float = 0.0
 
 
-def pieces_per_letter(question: str, pieces: WordPieces) -> float:
-    """Text in a language that the model was trained on takes one word piece for some four letters, other text many
-    more."""
+def cuts(question: str, pieces: WordPieces) -> float:
+    """Cuts within words, to a letter: few in a language that the model was trained on, many in any other."""
     letters = len(_LETTER.findall(question))
-    return len(pieces.spans([question])[0]) / letters if letters else 0.0
+    inside = [span for span in pieces.spans([question])[0] if _LETTER.search(question, *span)]
+    return (len(inside) - len(_WORD.findall(question))) / letters if letters else 0.0
 
 
 def familiarity(asked: Asked, ranking: Ranking) -> float:
     """How far the embedding model knows the words of a question, 0 to 1."""
-    return min(max((ranking.foreign - asked.pieces) / (ranking.foreign - ranking.familiar), 0.0), 1.0)
+    return min(max((ranking.foreign - asked.cuts) / (ranking.foreign - ranking.familiar), 0.0), 1.0)
 
 
 def by_words(bm25: _Number, asked: Asked, ranking: Ranking) -> _Number:
-    """BM25 as a share of the most that the question's terms could give, raised by the root of their number."""
+    """BM25 as a share of the most that the question's terms could give, raised by the root of their number.
+
+    As it is where they could give nothing, as in a library of a few words: so it still tells which passage comes first.
+    """
     most = sum(weight for weight in asked.weights.values() if weight > 0) * ranking.bm25.most
-    return bm25 * (math.sqrt(len(asked.weights) / ranking.usual_terms) / most if most else 0.0)
+    return bm25 * (math.sqrt(len(asked.weights) / ranking.usual_terms) / most if most else 1.0)
 
 
 def first_scores(cosines: Scores, bm25: Scores, asked: Asked, ranking: Ranking, mode: Mode) -> Scores:
@@ -68,7 +72,7 @@ def scores(evidence: Evidence, bm25: Scores, asked: Asked, ranking: Ranking, mod
         return lexical
     if mode == "dense":
         return evidence.cosines
-    sentences = evidence.best_sentences()
+    sentences = evidence.telling(asked.weights, ranking.mark_covered)
     known = familiarity(asked, ranking)
     meaning, words, sentence = known * ranking.dense, ranking.lexical, known * ranking.sentence
     total = meaning + words + sentence

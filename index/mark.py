@@ -50,7 +50,7 @@ def _scores(
 ) -> NDArray[np.float64]:
     said = set(terms(passage.context))
     telling = {term: weight for term, weight in weights.items() if term not in said}
-    scores = evidence.sentences(candidate) + ranking.mark_covered * evidence.covered(candidate, telling)
+    scores = evidence.sentences(candidate) + ranking.mark_covered * evidence.covered(telling, candidate)
     kinds = expected(question)
     if kinds and ranking.mark_expected:
         scores = scores + ranking.mark_expected * np.array(

@@ -36,15 +36,15 @@ class Ranking:
     """Fused passages whose sentences and vectors are looked at; as many as may be asked for."""
     dense: float = 1.0
     lexical: float = 1.1
-    sentence: float = 0.4
+    sentence: float = 0.5
     usual_terms: int = 5
 
-    familiar: float = 0.30
-    foreign: float = 0.45
-    """Word pieces to a letter of the question: up to `familiar` the embedding model knows the language and its
+    familiar: float = 0.13
+    foreign: float = 0.20
+    """Cuts within words to a letter of the question: up to `familiar` the embedding model knows the language and its
     words, from `foreign` on it does not, and meaning counts for nothing; between them for less."""
 
-    feedback: float = 0.8
+    feedback: float = 0.8  # below 1
     """How far the question's vector is moved towards those of the first passages (pseudo-relevance feedback,
     Rocchio 1971), which count by their scores; `feedback_passages` of them, at a difference of `feedback_fall` in
     score by 1/e less."""

@@ -59,30 +59,39 @@ class Evidence:
             sentence_cosines[np.repeat(embedded, counts)] = sentences @ vector
         return cls(embedded, vectors, cosines, sentence_cosines, _firsts(counts), codes, _firsts(lengths))
 
-    def best_sentences(self) -> NDArray[np.float64]:
-        """The highest cosine among each candidate's sentences; 0 for one without any."""
-        best = np.zeros(len(self.embedded))
+    def telling(self, weights: Mapping[str, float], words: float) -> NDArray[np.float64]:
+        """The cosine of each candidate's telling sentence, the first of equals; 0 for a candidate without sentences.
+
+        It is the best by cosine and, `words` times, by the share of the question's terms that it holds.
+        """
+        cosines = np.zeros(len(self.embedded))
         some = np.flatnonzero(np.diff(self.firsts))
         if len(some):
-            best[some] = np.maximum.reduceat(self.sentence_cosines, self.firsts[some])
-        return best
+            matches = self.sentence_cosines + words * self.covered(weights)
+            best = np.maximum.reduceat(matches, self.firsts[some])
+            owners = np.repeat(np.arange(len(self.embedded)), np.diff(self.firsts))
+            places = np.flatnonzero(matches == np.repeat(best, np.diff(self.firsts)[some]))
+            _, first = np.unique(owners[places], return_index=True)
+            cosines[some] = self.sentence_cosines[places[first]]
+        return cosines
 
     def sentences(self, candidate: int) -> NDArray[np.float64]:
         """The cosine of each sentence of a candidate."""
         return self.sentence_cosines[self.firsts[candidate] : self.firsts[candidate + 1]]
 
-    def covered(self, candidate: int, weights: Mapping[str, float]) -> NDArray[np.float64]:
-        """The share of the weight of some terms that each sentence of a candidate holds; 0 where they weigh nothing."""
-        first, last = self.firsts[candidate], self.firsts[candidate + 1]
+    def covered(self, weights: Mapping[str, float], candidate: int | None = None) -> NDArray[np.float64]:
+        """The share of the weight of some terms that each sentence holds, of one candidate or of all; 0 where the terms
+        weigh nothing."""
+        first, last = (0, len(self.sentence_cosines)) if candidate is None else self.firsts[candidate : candidate + 2]
         total = sum(max(weight, 0.0) for weight in weights.values())
         shares = np.zeros(last - first)
         if not total:
             return shares
         start, end = self.code_firsts[first], self.code_firsts[last]
-        codes = self.codes[start:end]
         for term, weight in weights.items():
-            places = np.flatnonzero(codes == code(term)) + start
-            shares[np.unique(np.searchsorted(self.code_firsts, places, side="right") - 1 - first)] += max(weight, 0.0)
+            places = np.flatnonzero(self.codes[start:end] == code(term)) + start
+            holding = np.searchsorted(self.code_firsts, places, side="right") - 1 - first
+            shares[np.unique(holding)] += max(weight, 0.0)
         return shares / total
 
 

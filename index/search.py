@@ -15,7 +15,7 @@ from index.catalogue import Catalogue
 from index.chunk import WordPieces
 from index.engine import Engine, Snapshot
 from index.errors import EngineError, QAError
-from index.fusion import Asked, Mode, Scores, by_words, familiarity, first_scores, pieces_per_letter, scores
+from index.fusion import Asked, Mode, Scores, by_words, cuts, familiarity, first_scores, scores
 from index.mark import marked
 from index.ranking import RANKING, Ranking
 from index.rescore import Evidence
@@ -33,7 +33,7 @@ PATIENCE = 0.25
 class Found:
     """A passage with its scores; a leg's rank is None when that leg did not find it.
 
-    `words`: its score by BM25 alone. `sentence`: the highest cosine of a sentence. `mark`: what tells.
+    `words`: its score by BM25 alone. `sentence`: the cosine of its telling sentence. `mark`: what tells.
     """
 
     stored: StoredPassage
@@ -64,8 +64,8 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The candidates of a question, by `ids`, with their BM25 (0 where that leg did not find one) and what is known of
-    them. `dense` has the ranks in that leg, `sparse` ranks and scores. Not `complete` when some have gone meanwhile."""
+    """The candidates of a question, sorted by `ids`, with their BM25 (0 where that leg did not find one) and what is
+    known of them. `dense` has the ranks in that leg, `sparse` ranks and scores. Not `complete` when some have gone meanwhile."""
 
     asked: Asked
     dense: Mapping[str, int]
@@ -77,7 +77,8 @@ class Gathered:
 
     def ranked(self, fused: Scores) -> list[int]:
         """The places of the candidates, best first, ties by id."""
-        return sorted(range(len(self.ids)), key=lambda place: (-fused[place], self.ids[place]))
+        order: list[int] = np.argsort(-fused, kind="stable").tolist()
+        return order
 
 
 class Searcher:
@@ -180,13 +181,12 @@ class Searcher:
     ) -> Gathered:
         """The candidates of both legs in one snapshot, and what the catalogue knows of them: all that ranks them."""
         weights = snapshot.weights(terms(question))
-        pieces = pieces_per_letter(question, self._pieces) if self._pieces and vector is not None else 0.0
-        asked = Asked(vector, weights, pieces)
+        asked = Asked(vector, weights, cuts(question, self._pieces) if self._pieces and vector is not None else 0.0)
         depth = max(self.ranking.candidates, k)
         dense = snapshot.dense(vector, depth, where) if vector is not None else []
         sparse = snapshot.sparse(weights, depth, where) if mode != "dense" else []
         chosen = self._chosen(dense, sparse, asked, mode)[: max(self.ranking.rescored, k)]
-        candidates = view.candidates(chosen, snapshot.stamp)
+        candidates = sorted(view.candidates(chosen, snapshot.stamp), key=lambda one: one.passage_id)
         bm25 = {hit.passage_id: hit.score for hit in sparse}
         return Gathered(
             asked,
@@ -219,7 +219,8 @@ class Searcher:
             best = gathered.ranked(fused)[:k]
             stages.lap("ranking")
             stored = view.passages([gathered.ids[place] for place in best], snapshot.stamp)
-        found = [self._found(question, gathered, place, float(fused[place]), stored) for place in best]
+        sentences = gathered.evidence.telling(gathered.asked.weights, self.ranking.mark_covered)
+        found = [self._found(question, gathered, place, fused, sentences, stored) for place in best]
         stages.lap("reading")
         generation, asked = snapshot.stamp.generation, gathered.asked
         familiar = familiarity(asked, self.ranking)
@@ -227,20 +228,26 @@ class Searcher:
         return results, gathered.complete
 
     def _found(
-        self, question: str, gathered: Gathered, place: int, score: float, stored: Mapping[str, StoredPassage]
+        self,
+        question: str,
+        gathered: Gathered,
+        place: int,
+        fused: Scores,
+        sentences: Scores,
+        stored: Mapping[str, StoredPassage],
     ) -> Found:
         one, evidence, weights = gathered.ids[place], gathered.evidence, gathered.asked.weights
         rank, bm25 = gathered.sparse.get(one, (None, None))
         embedded = evidence.embedded[place]
         return Found(
             stored[one],
-            score,
+            float(fused[place]),
             float(evidence.cosines[place]) if embedded else None,
             gathered.dense.get(one),
             bm25,
             rank,
             by_words(bm25 or 0.0, gathered.asked, self.ranking),
-            float(evidence.sentences(place).max(initial=0.0)) if embedded else None,
+            float(sentences[place]) if embedded else None,
             marked(question, stored[one].passage, evidence, place, weights, self.ranking),
         )
 

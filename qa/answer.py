@@ -58,9 +58,10 @@ class Answerer:
         reranker = self._models.reranker()
         depth = max(top_k, self._models.rerank_top) if reranker else top_k
         results = self.search(question, depth, mode, where)
+        stages.take(results.milliseconds)
         if history:
             results = self._in_conversation(question, results, depth, history, where, mode)
-        stages.take(results.milliseconds)
+            stages.lap("conversation")
         probability, answerable = confidence(results, self._calibration)
         found, reranking = results.found, None
         stages.lap("confidence")
@@ -125,8 +126,10 @@ class Answerer:
     ) -> Stand:
         """How well a question, which found so much alone, is answered by the documents of the conversation."""
         known = self._cited(history, where, mode)
+        searched = self._searcher.catalogue.counts()[0] if where is None else len(where)
         own = self._best(question, known, mode) if known else 0.0
-        return Stand(confidence(alone, self._calibration)[0], own, self._best(question, where, mode))
+        sure, _ = confidence(alone, self._calibration)
+        return Stand(sure, own, self._best(question, where, mode), everywhere=len(known) >= searched)
 
     def _best(self, question: str, where: Collection[str] | None, mode: Mode) -> float:
         """The score of the first passage, without feedback, which would take the documents at hand for the answer."""
@@ -136,11 +139,11 @@ class Answerer:
 
     def _cited(self, history: Sequence[Turn], where: Collection[str] | None, mode: Mode) -> list[str]:
         """The documents just cited; where the history does not say, those that its questions would find."""
-        shown = cited(history)
+        shown = [one for one in cited(history) if where is None or one in where]
         if not shown:
             earlier = self.search(carried(history[-1].question, history[:-1]), DEPTH, mode, where)
-            shown = list(dict.fromkeys(found.stored.passage.document_id for found in earlier.found))[:CITED]
-        return [one for one in shown if where is None or one in where]
+            shown = list(dict.fromkeys(found.stored.passage.document_id for found in earlier.found))
+        return shown[:CITED]
 
 
 def _ranked(rank: int, found: Found) -> RankedPassage:

@@ -272,9 +272,8 @@ def calibrate(
 ) -> None:
     """Fit confidence to your own documents, questions, and embedding model."""
     with _evaluation():
-        from eval.calibrate import calibrate as fit
-        from eval.formats import open_set
-    typer.echo(fit(open_set(questions, None), data))
+        from eval.command import calibrated
+    typer.echo(calibrated(questions, data))
 
 
 @contextmanager

@@ -30,11 +30,14 @@ _CONTINUING = regex.compile(r"\s*(?:and|but|or|so|what about|how about|then|also
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """A question alone: its confidence, its best score in the documents just cited, and its best score anywhere."""
+    """A question alone: its confidence, its best score in the documents just cited, and its best score anywhere.
+
+    `everywhere` when there are no documents but those: then how well they answer tells nothing."""
 
     confidence: float
     own: float
     best: float
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ def leans(question: str, stand: Stand, leaning: Leaning = LEANING) -> bool:
     """Does a question lean on the conversation?"""
     if stand.best <= 0:
         return True  # no word of its own is anywhere
+    if stand.everywhere:
+        return points_back(question)
     needed = leaning.share + leaning.confident * stand.confidence - leaning.pointing * points_back(question)
     return stand.own / stand.best > needed
 

@@ -47,12 +47,9 @@ def familiarity(asked: Asked, ranking: Ranking) -> float:
 
 
 def by_words(bm25: _Number, asked: Asked, ranking: Ranking) -> _Number:
-    """BM25 as a share of the most that the question's terms could give, raised by the root of their number.
-
-    As it is where they could give nothing, as in a library of a few words: so it still tells which passage comes first.
-    """
+    """BM25 as a share of the most that the question's terms could give, raised by the root of their number."""
     most = sum(weight for weight in asked.weights.values() if weight > 0) * ranking.bm25.most
-    return bm25 * (math.sqrt(len(asked.weights) / ranking.usual_terms) / most if most else 1.0)
+    return bm25 * (math.sqrt(len(asked.weights) / ranking.usual_terms) / most if most else 0.0)
 
 
 def first_scores(cosines: Scores, bm25: Scores, asked: Asked, ranking: Ranking, mode: Mode) -> Scores:

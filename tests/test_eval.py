@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,7 +99,7 @@ Birds = Mapping[str, Path]
 
 
 @pytest.fixture
-def birds(tmp_path: Path) -> Iterator[Birds]:
+def birds(tmp_path: Path) -> Birds:
     """A folder of documents, and a set of questions about them."""
     folder = tmp_path / "birds"
     folder.mkdir()
@@ -122,7 +122,7 @@ def test_seeds_must_not_fall() -> None:
     """The gate: hybrid and its legs on the seed set, against what was measured when this was last changed."""
     measured = measure(open_set("seeds", None), Options(("bm25", "dense", "hybrid")))
     hybrid = measured.summaries[-1].flat()
-    least = {"R@1": 0.89, "R@5": 0.98, "RR@10": 0.93, "marked": 0.94, "AUROC": 0.90, "AUROC off": 0.98, "kept": 0.85}
+    least = {"R@1": 0.90, "R@5": 0.98, "RR@10": 0.94, "marked": 0.94, "AUROC": 0.90, "AUROC off": 0.98, "kept": 0.85}
     assert {name: hybrid[name] for name, value in least.items() if hybrid[name] < value} == {}
     judged = [values(measured.questions, one) for one in measured.runs]
     for leg in judged[:-1]:

@@ -222,7 +222,14 @@ def test_the_documents_asked_for_stay_the_only_ones_in_a_conversation(shelf: Lib
     for history in (turns("Where do pelicans nest?"), [Turn("Where do pelicans nest?", ("birds:0-95",))]):
         answer = shelf.answerer.ask("And what do they eat?", 5, history, only)
         assert set(documents(answer)) <= {"bread"}
-    assert answer.effective_question == answer.question
+
+
+def test_in_a_library_of_one_document_only_words_that_point_back_make_a_question_lean(library: Library) -> None:
+    """The documents just cited are all that there is, so how well they answer tells nothing."""
+    history = turns("Who is Merz?")
+    for question, leaning in (("Who would monitor the ceasefire?", False), ("What did he say?", True)):
+        answer = library.answerer.ask(question, 1, history)
+        assert (answer.effective_question != question) == leaning
 
 
 @pytest.mark.parametrize("passages", [("gone:0-10",), ("no passage id",), ("birds:7-8",)])

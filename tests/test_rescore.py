@@ -44,12 +44,19 @@ def test_cosines_are_those_of_the_stored_vectors_and_zero_where_there_are_none(
         np.testing.assert_allclose(evidence.sentences(place), sentence_cosines(one, vector), atol=1e-6)
 
 
-@given(MADE, QUESTIONS)
-def test_the_best_sentence_is_the_highest_of_each_passage_and_zero_without_any(
-    made: list[Made], vector: Vector | None
+@given(MADE, QUESTIONS, WEIGHTS, st.sampled_from((0.0, 0.5, 1.0)))
+def test_the_telling_sentence_is_the_best_by_cosine_and_terms_and_counts_by_its_cosine(
+    made: list[Made], vector: Vector | None, weights: dict[str, float], words: float
 ) -> None:
-    expected = [max(sentence_cosines(one, vector), default=0.0) for one in made]
-    np.testing.assert_allclose(Evidence.of(candidates(made), vector).best_sentences(), expected, atol=1e-6)
+    """The first of equals; where two differ by less than a rounding error, either will do."""
+    found = Evidence.of(candidates(made), vector).telling(weights, words)
+    for cosine_found, one in zip(found, made, strict=True):
+        cosines = sentence_cosines(one, vector)
+        matches = [
+            cosine + words * covered(sentence, weights) for cosine, sentence in zip(cosines, one.sentences, strict=True)
+        ]
+        best = [cosine for cosine, match in zip(cosines, matches, strict=True) if match >= max(matches) - 1e-6]
+        assert min(abs(cosine_found - cosine) for cosine in best or [0.0]) < 1e-6
 
 
 @given(MADE, QUESTIONS, WEIGHTS)
@@ -60,7 +67,9 @@ def test_a_sentence_covers_the_share_of_the_weight_that_it_holds(
     evidence = Evidence.of(candidates(made), vector)
     for place, one in enumerate(made):
         expected = [covered(sentence, weights) for sentence in one.sentences]
-        np.testing.assert_allclose(evidence.covered(place, weights), expected, atol=1e-12)
+        np.testing.assert_allclose(evidence.covered(weights, place), expected, atol=1e-12)
+    every = [covered(sentence, weights) for one in made for sentence in one.sentences]
+    np.testing.assert_allclose(evidence.covered(weights), every, atol=1e-12)
 
 
 @given(MADE, UNITS)
@@ -79,11 +88,11 @@ def test_without_a_question_s_vector_nothing_counts_as_embedded(made: list[Made]
 @pytest.mark.parametrize("vector", [None, unit([1, 0, 0])])
 def test_of_no_candidates_there_is_nothing_to_know(vector: Vector | None) -> None:
     evidence = Evidence.of([], vector)
-    assert (evidence.cosines.tolist(), evidence.best_sentences().tolist()) == ([], [])
+    assert (evidence.cosines.tolist(), evidence.telling({}, 1.0).tolist()) == ([], [])
 
 
 def test_terms_are_told_apart_by_all_32_bits_of_their_code() -> None:
     """A code above 2**31 would be lost as a signed number."""
     high = next(f"word{number}" for number in range(1000) if code(f"word{number}") >= 1 << 31)
     evidence = Evidence.of(candidates([Made([[], ["other"], [high]], None)]), None)
-    assert evidence.covered(0, {high: 2.0}).tolist() == [0.0, 0.0, 1.0]
+    assert evidence.covered({high: 2.0}, 0).tolist() == [0.0, 0.0, 1.0]

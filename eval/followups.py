@@ -77,9 +77,6 @@ def main(most: Annotated[int | None, typer.Option(help="Questions of each set, a
     best = choose(followups, standalone)
     rows.append(_row(f"best on both: {_said(best)}", followups, standalone, _by(best)))
     typer.echo(text(Section("", "", rows)))
-    import pickle
-
-    pickle.dump((followups, standalone), open("/tmp/exp/fol.pkl", "wb"))
 
 
 def choose(followups: Sequence[Case], standalone: Sequence[Case]) -> Leaning:

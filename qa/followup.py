@@ -46,7 +46,7 @@ class Leaning:
     confidence, less `pointing` when its words point back."""
 
     share: float = 0.35
-    confident: float = 0.35
+    confident: float = 0.2
     pointing: float = 0.25
 
 

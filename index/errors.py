@@ -7,7 +7,7 @@ QAError
     IndexLocked      another process is writing
     StorageError     the data folder cannot be read or written
     EngineError      a search engine failed; the cause is chained
-    ModelError       the embedding model is missing, corrupt or unusable: search goes on by BM25
+    ModelError       a model is missing, corrupt or unusable: the answer goes on without it
 """
 
 
@@ -45,4 +45,4 @@ class EngineError(QAError):
 
 
 class ModelError(QAError):
-    """The embedding model cannot be used."""
+    """A model cannot be used: the one that embeds, reranks, or reads."""

@@ -65,7 +65,9 @@ class Results:
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """The candidates of a question, sorted by `ids`, with their BM25 (0 where that leg did not find one) and what is
-    known of them. `dense` has the ranks in that leg, `sparse` ranks and scores. Not `complete` when some have gone meanwhile."""
+    known of them. `dense` has the ranks in that leg, `sparse` ranks and scores. Not `complete` when some have gone
+    meanwhile.
+    """
 
     asked: Asked
     dense: Mapping[str, int]

@@ -1,4 +1,4 @@
-"""Any sentence-transformers model, run by the library itself. The only file that imports torch, and not early."""
+"""Any sentence-transformers model, run by the library itself; what it imports, it imports late."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from qa.refine import narrowed, reranked
 from qa.types import Answer, Turn
 from qa.wire import Library
 from tests import tiny_models
-from tests.conftest import HashEmbedder
+from tests.conftest import HashEmbedder, Server
 
 QUESTION = "where is the ferry"
 FAR = "the cow left"
@@ -240,3 +241,34 @@ def test_a_follow_up_is_judged_with_the_question_that_it_takes_over(
     follow_up, whole = made.ask("Why?", 9, [Turn(ASKED)]), made.ask(f"{ASKED} Why?", 9)
     assert follow_up.effective_question == whole.question
     assert follow_up.passages == whole.passages
+
+
+@pytest.mark.server
+def test_the_service_loads_both_in_the_background_and_says_so(
+    start: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("models")
+    encoder = tiny_models.cross_encoder(folder / "encoder")
+    server = start(QA_RERANKER=str(encoder), QA_READER=str(tiny_models.reader(folder / "reader")), QA_RERANK_MS="60000")
+    server.until_hybrid()
+    deadline = time.monotonic() + 60
+    while any(server.get("/health")[1][one]["state"] != "ready" for one in ("reranker", "reader")):
+        assert time.monotonic() < deadline, server.get("/health")[1]
+        time.sleep(0.1)
+    answer = server.get("/ask?q=Who+would+monitor+the+ceasefire%3F&top_k=2")[1]
+    assert answer["reranking"]["complete"]
+    assert answer["reranking"]["passages"] > 2
+    assert answer["reading"]["failed"] is None
+    assert all(passage["scores"]["reranker"] is not None for passage in answer["passages"])
+
+
+@pytest.mark.server
+def test_a_reranker_that_is_not_there_is_told_and_the_answer_comes_without_it(start: Callable[..., Server]) -> None:
+    server = start(QA_RERANKER="no-such-model")
+    server.until_hybrid()
+    told = server.get("/health")[1]["reranker"]
+    assert told["state"] == "failed"
+    assert "no-such-model" in told["reason"]
+    answer = server.get("/ask?q=Who+would+monitor+the+ceasefire%3F")[1]
+    assert answer["reranking"] is None
+    assert answer["passages"]

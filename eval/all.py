@@ -1,23 +1,23 @@
 """The evaluation's numbers on the public sets: `make eval-all`, which writes eval/RESULTS.md.
 
-Takes the sets of QA_DATASETS; half an hour on two cores, and the first time as long again for indexing them.
+Half an hour on two cores, and the first time as long again for indexing the sets.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 from rich.console import Console
 
 from eval.bench.report import Section, text
 from eval.bench.speed import Row as Numbers
-from eval.command import Options, measure
+from eval.command import Measured, Options, measure
 from eval.dataset import EvalSet, Question, Texts
 from eval.formats import open_set
 from eval.metrics import summarise
@@ -26,13 +26,17 @@ from eval.run import Returned, Row, Run
 RESULTS = Path(__file__).with_name("RESULTS.md")
 RANKED = ("squad_a", "nq_mini", "scifact", "cran", "med", "cacm", "xquad/es", "xquad/zh", "doc2dial", "seeds")
 SYSTEMS = ("bm25", "dense", "fused", "hybrid")
+SHALLOW = 20
+"""Passages asked for where no more are judged; the first ones are the same."""
 DRAWN = 500
 """Questions about something else that are asked besides a set's own."""
 UNRELATED = 3
 """Earlier questions, about something else, before a question that stands by itself."""
 _SEED = 0
 
-Rows = list[Numbers]
+Rows: TypeAlias = list[Numbers]
+Ranked: TypeAlias = Mapping[str, Measured]
+"""The sets with all systems on their answerable questions."""
 
 
 def main(
@@ -42,9 +46,13 @@ def main(
     console, began = Console(stderr=True), datetime.now(UTC)
     chosen = [name for name in RANKED if name in sets] if sets else list(RANKED)
     sections = list[Section]()
+    ranked = dict[str, Measured]()
+    for name in chosen:
+        console.print(f"ranking of {name}")
+        ranked[name] = _rank(name, most)
     for make in (_ranking, _marks, _confidence, _followups):
         console.print(make.__name__.strip("_"))
-        sections.append(make(chosen, most))
+        sections.append(make(ranked, most))
     told = "\n".join(f"## {one.name}\n\n{one.aim}\n\n{text(one)}\n" for one in sections if one.rows)
     minutes = (datetime.now(UTC) - began).total_seconds() / 60
     head = f"# Results\n\nWritten by `make eval-all` on {began.date().isoformat()}, in {minutes:.0f} minutes.\n\n"
@@ -74,28 +82,29 @@ def _minmax(words: Row, meaning: Row) -> Row:
     return replace(words, passages=passages, confidence=float("nan"), milliseconds={})
 
 
-def _ranking(sets: Sequence[str], most: int | None) -> Section:
+def _rank(name: str, most: int | None) -> Measured:
+    eval_set = _answerable(open_set(name, None))
+    if name == "doc2dial":  # questions that stand by themselves; conversations have a table of their own
+        eval_set = replace(eval_set, questions=tuple(one for one in eval_set.questions if not one.history))
+    return measure(eval_set, Options(SYSTEMS, limit=most))
+
+
+def _ranking(ranked: Ranked, _: int | None) -> Section:
     rows = Rows()
-    for name in sets:
-        eval_set = _answerable(open_set(name, None))
-        if name == "doc2dial":  # questions that stand by themselves; conversations have a table of their own
-            eval_set = replace(eval_set, questions=tuple(one for one in eval_set.questions if not one.history))
-        measured = measure(eval_set, Options(SYSTEMS, limit=most))
-        found = dict(zip((run.system for run in measured.runs), measured.summaries, strict=True))
+    for name, measured in ranked.items():
+        found = {run.system: one for run, one in zip(measured.runs, measured.summaries, strict=True)}
         found["min-max"] = summarise(measured.questions, minmax(measured.runs[0], measured.runs[1]))
         for system in ("bm25", "dense", "min-max", "fused", "hybrid"):
             one = found[system]
             numbers = {key: f"{one.measures[key].mean:.3f}" for key in _SHOWN if key in one.measures}
             low, high = one.measures["nDCG@10"].low, one.measures["nDCG@10"].high
-            rows.append(
-                {"set": name, "questions": f"{one.answerable:,}", "system": system, **numbers}
-                | {"95 %": f"{low:.3f} to {high:.3f}"}
-            )
+            interval = {"nDCG@10, 95 %": f"{low:.3f} to {high:.3f}"}
+            rows.append({"set": name, "questions": one.answerable, "system": system, **numbers, **interval})
     return Section(
         "Ranking",
         "By document where documents are judged, by gold span for `seeds`. `fused`: both legs on scales of their own; "
         "`hybrid`: with sentences and feedback, as the service ranks; `min-max`: plain min-max fusion with equal "
-        "weights, the reference. The interval is that of nDCG@10.",
+        "weights, the reference. R@k is over all relevant documents, of which cran, med and cacm have many.",
         rows,
     )
 
@@ -103,88 +112,85 @@ def _ranking(sets: Sequence[str], most: int | None) -> Section:
 _SHOWN = ("nDCG@10", "R@1", "R@5", "R@10", "R@100", "RR@10")
 
 
-def _marks(sets: Sequence[str], most: int | None) -> Section:
+def _marks(ranked: Ranked, most: int | None) -> Section:
     rows = Rows()
-    for name in sets:
+    for name in (one for one in ranked if one in ("squad_a", "nq_mini", "xquad/es", "seeds")):
+        rows.append(_marked(name, "with titles" if name != "xquad/es" else "without titles", ranked[name]))
         eval_set = _answerable(open_set(name, None))
-        if name not in ("squad_a", "nq_mini", "xquad/es", "seeds"):
-            continue
-        variants = {"with titles": eval_set}
         if isinstance(eval_set.corpus, Texts) and name != "xquad/es":
-            variants["without titles"] = replace(eval_set, corpus=_without_titles(eval_set.corpus))
-        for variant, one in variants.items():
-            measured = measure(one, Options(("hybrid",), limit=most))
-            told, run = measured.summaries[0], measured.runs[0]
-            lengths = [
-                mark.end - mark.start for row in run.rows for passage in row.passages[:1] for mark in passage.marks
-            ]
-            passages = [one.span.end - one.span.start for row in run.rows for one in row.passages[:1]]
-            rows.append(
-                {
-                    "set": name,
-                    "documents": variant,
-                    "marked": f"{told.measures['marked'].mean:.3f}",
-                    "95 %": f"{told.measures['marked'].low:.3f} to {told.measures['marked'].high:.3f}",
-                    "of questions": f"{told.marked_of:,}",
-                    "marked share of the passage": f"{sum(lengths) / sum(passages):.2f}",
-                }
-            )
+            bare = replace(eval_set, corpus=_without_titles(eval_set.corpus))
+            rows.append(_marked(name, "without titles", measure(bare, Options(("hybrid",), limit=most, depth=SHALLOW))))
     return Section(
         "The marked sentence",
         "Of the questions with a right passage among the first ten, those whose answer stands in what is marked in the "
-        "first right one: a sentence, or two adjacent ones.",
+        "first right one: a sentence, or two adjacent ones. The share is that of the first passage's characters.",
         rows,
     )
 
 
-def _confidence(sets: Sequence[str], most: int | None) -> Section:
-    rows = Rows()
-    others = {
-        "squad_a": "nq_mini",
-        "nq_mini": "squad_a",
-        "scifact": "nq_mini",
-        "xquad/es": None,
-        "doc2dial": "nq_mini",
-        "seeds": None,
+def _marked(name: str, documents: str, measured: Measured) -> Numbers:
+    told, run = measured.summaries[-1], measured.runs[-1]
+    first = [row.passages[0] for row in run.rows if row.passages]
+    lengths = [mark.end - mark.start for passage in first for mark in passage.marks]
+    marked = told.measures["marked"]
+    return {
+        "set": name,
+        "documents": documents,
+        "of questions": told.marked_of,
+        "marked": f"{marked.mean:.3f}",
+        "95 %": f"{marked.low:.3f} to {marked.high:.3f}",
+        "share of the passage": f"{sum(lengths) / sum(one.span.end - one.span.start for one in first):.2f}",
     }
-    for name in sets:
-        if name not in others:
-            continue
-        eval_set = open_set(name, None)
-        questions = [one for one in eval_set.questions if not one.history]
-        if other := others[name]:
-            drawn = random.Random(_SEED).sample(_answerable(open_set(other, None)).questions, DRAWN)
+
+
+def _confidence(ranked: Ranked, most: int | None) -> Section:
+    rows = Rows()
+    for name in (one for one in ranked if one in _ELSEWHERE):
+        eval_set, chance = open_set(name, None), random.Random(_SEED)
+        own = [one for one in eval_set.questions if not one.history]
+        questions = [one for kind in (True, False) for one in _drawn([q for q in own if q.answerable == kind], chance)]
+        if other := _ELSEWHERE[name]:
+            drawn = _drawn(_answerable(open_set(other, None)).questions, chance)
             questions += [Question(f"off-{one.id}", one.question, "off") for one in drawn]
-        measured = measure(
-            replace(eval_set, questions=tuple(questions)), Options(("bm25", "dense", "hybrid"), limit=most)
-        )
-        for one in measured.summaries:
+        options = Options(("bm25", "dense", "hybrid"), limit=most, depth=SHALLOW)
+        for one in measure(replace(eval_set, questions=tuple(questions)), options).summaries:
             flat = one.flat()
             numbers = {key: f"{flat[key]:.3f}" if key in flat else "–" for key in _TOLD}
-            rows.append(
-                {
-                    "set": name,
-                    "system": one.system,
-                    "answerable": f"{one.answerable:,}",
-                    "others": f"{one.questions - one.answerable:,}",
-                    **numbers,
-                }
-            )
+            others = one.questions - one.answerable
+            rows.append({"set": name, "system": one.system, "answerable": one.answerable, "others": others, **numbers})
     return Section(
         "Confidence",
-        f"The set's own questions, answerable or near-misses, and {DRAWN} of another set, about something else. kept, "
-        "refused: answerable questions called so, others called not so, at the default threshold. error: of what is "
-        "answered, the share whose first passage is wrong.",
+        f"At most {DRAWN} each of a set's answerable questions, its near-misses, and another set's questions, about "
+        "something else. kept, refused: answerable questions called so, others called not so, at the threshold. "
+        "error: of what is answered, the share whose first passage is wrong. ECE depends on the mixture, here a third "
+        "each where a set has near-misses; `make calibrate` tells it for the mixture that confidence is fitted to.",
         rows,
     )
+
+
+_ELSEWHERE = {
+    "squad_a": "nq_mini",
+    "nq_mini": "squad_a",
+    "scifact": "nq_mini",
+    "cran": "nq_mini",
+    "med": "nq_mini",
+    "xquad/es": "nq_mini",
+    "doc2dial": "nq_mini",
+    "seeds": None,
+}
+"""The set whose questions are about something else."""
+
+
+def _drawn(questions: Sequence[Question], chance: random.Random) -> list[Question]:
+    return chance.sample(questions, min(DRAWN, len(questions)))
 
 
 _TOLD = ("AUROC off", "AUROC near", "ECE", "kept", "refused", "coverage", "error")
 
 
-def _followups(sets: Sequence[str], most: int | None) -> Section:
+def _followups(ranked: Ranked, most: int | None) -> Section:
     rows = Rows()
-    if "doc2dial" in sets:
+    if "doc2dial" in ranked:
         eval_set = open_set("doc2dial", None)
         later = tuple(one for one in eval_set.questions if one.history)
         for variant, questions in {
@@ -192,12 +198,12 @@ def _followups(sets: Sequence[str], most: int | None) -> Section:
             "follow-ups with their history": later,
         }.items():
             rows.append(_conversation("doc2dial", variant, replace(eval_set, questions=questions), most))
-    if "nq_mini" in sets:
+    if "nq_mini" in ranked:
         eval_set = _answerable(open_set("nq_mini", None))
         chance = random.Random(_SEED)
         words = [one.question for one in eval_set.questions]
         after = tuple(replace(one, history=tuple(chance.sample(words, UNRELATED))) for one in eval_set.questions)
-        rows.append(_conversation("nq_mini", "by themselves", eval_set, most))
+        rows.append(_told_of("nq_mini", "by themselves", ranked["nq_mini"]))
         rows.append(
             _conversation("nq_mini", "after three unrelated questions", replace(eval_set, questions=after), most)
         )
@@ -205,18 +211,15 @@ def _followups(sets: Sequence[str], most: int | None) -> Section:
 
 
 def _conversation(name: str, variant: str, eval_set: EvalSet, most: int | None) -> Numbers:
-    measured = measure(eval_set, Options(("hybrid",), limit=most))
-    told, run = measured.summaries[0], measured.runs[0]
+    return _told_of(name, variant, measure(eval_set, Options(("hybrid",), limit=most, depth=SHALLOW)))
+
+
+def _told_of(name: str, variant: str, measured: Measured) -> Numbers:
+    told, run = measured.summaries[-1], measured.runs[-1]
     asked = {one.id: one.question for one in measured.questions}
     carried = sum(row.effective_question != asked[row.question_id] for row in run.rows) / len(run.rows)
-    numbers = {key: f"{told.measures[key].mean:.3f}" for key in ("R@1", "R@5", "R@10")}
-    return {
-        "set": name,
-        "questions": variant,
-        "asked": f"{told.answerable:,}",
-        **numbers,
-        "taken for leaning": f"{carried:.3f}",
-    }
+    numbers = {key: f"{told.measures[key].mean:.3f}" for key in ("R@1", "R@5")}
+    return {"set": name, "questions": variant, "asked": told.answerable, **numbers, "taken over": f"{carried:.3f}"}
 
 
 def _answerable(eval_set: EvalSet) -> EvalSet:

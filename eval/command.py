@@ -42,6 +42,7 @@ class Options:
     folder: Path | None = None
     data: Path | None = None
     limit: int | None = None
+    depth: int = DEPTH
     save: Path | None = None
     compare: tuple[Path, ...] = ()
     fail_under: Mapping[str, float] = field(default_factory=dict)
@@ -149,14 +150,16 @@ def _run(
     step: Callable[[], object],
 ) -> Run:
     """Each answer is written down before the next question is asked; a whole run goes where `--save` says."""
-    facts = _facts(questions, system, library)
+    facts = _facts(questions, system, library) | {"depth": str(options.depth)}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
     file = library.settings.cache / "eval" / "runs" / f"{digest}.jsonl"
     rows = store.going_on(file, eval_set.name, system.name, facts)
     for _ in rows:
         step()
     done = {row.question_id for row in rows}
-    for row in store.kept(file, Asker(library, system).ask([one for one in questions if one.id not in done])):
+    for row in store.kept(
+        file, Asker(library, system, options.depth).ask([one for one in questions if one.id not in done])
+    ):
         rows.append(row)
         step()
     run = Run(eval_set.name, system.name, facts, tuple(rows))
@@ -174,7 +177,6 @@ def _facts(questions: Sequence[Question], system: System, library: Library) -> d
         "documents": library.catalogue.stamp().token,
         "mode": system.mode,
         "ranking": json.dumps(asdict(system.ranking)),
-        "depth": str(DEPTH),
         "version": version("chapter-verse"),
         "code": _code(),
         **fingerprint(library.settings),

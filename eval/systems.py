@@ -42,14 +42,15 @@ SYSTEMS = {
 class Asker:
     """Asks questions of a library in one system, conversations turn by turn."""
 
-    def __init__(self, library: Library, system: System) -> None:
+    def __init__(self, library: Library, system: System, depth: int = DEPTH) -> None:
         self._answerer: Answerer = library.answerer_with(system.ranking)
         self._mode = system.mode
+        self._depth = depth
         self._shown: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def ask(self, questions: Sequence[Question]) -> Iterator[Row]:
         for question in questions:
-            answer = self._answerer.ask(question.question, DEPTH, self.turns(question.history), mode=self._mode)
+            answer = self._answerer.ask(question.question, self._depth, self.turns(question.history), mode=self._mode)
             yield _row(question, answer)
 
     def turns(self, history: tuple[str, ...]) -> list[Turn]:

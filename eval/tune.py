@@ -20,19 +20,28 @@ from rich.table import Table
 
 from eval.dataset import EvalSet, Question
 from eval.formats import open_set
-from eval.judge import judged, topic
+from eval.judge import DEPTH, held, holds, judged, topic
 from eval.library import opened
 from eval.run import Returned, Row
 from index.build import catch_up
 from index.fusion import Mode, Scores, scores
 from index.local import LocalEngine
+from index.mark import marked
 from index.ranking import BM25, RANKING, Ranking
 from index.search import Gathered
-from index.types import Span, document_of
+from index.types import Passage, Span, Stamp, document_of
+from index.view import View
 from qa.config import settings
 from qa.wire import Library
 
 SETS = ("squad_a", "nq_mini", "cran", "med", "cacm", "scifact", "xquad/es", "xquad/zh")
+MARKED = ("squad_a", "nq_mini")
+"""Sets whose spans tell whether the right sentence is marked."""
+MARKS: dict[str, Sequence[Any]] = {
+    "mark_covered": [0.0, 0.5, 1.0, 2.0],
+    "mark_expected": [0.0, 0.5, 1.0],
+    "mark_both": [0.0, 0.2, 0.4, 0.6, 0.8],
+}
 MOST = 500
 """Questions of a set, drawn evenly."""
 LEGS: tuple[Mode, ...] = ("bm25", "dense")
@@ -53,11 +62,21 @@ GRID: dict[str, Sequence[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question with its candidates; `sources` of the documents by their ids."""
+    """A question with its candidates; `sources` of the documents by their ids; `right` is the first passage that holds
+    the answer, and its place among the candidates."""
 
     question: Question
     gathered: Gathered
     sources: Mapping[str, str]
+    right: tuple[int, Passage] | None = None
+
+    def marked(self, ranking: Ranking) -> bool:
+        """Does the mark of the right passage hold the answer?"""
+        assert self.right is not None
+        (place, passage), weights = self.right, self.gathered.asked.weights
+        mark = marked(self.question.question, passage, self.gathered.evidence, place, weights, ranking)
+        source = self.sources[passage.document_id]
+        return any(gold.document == source and holds(mark, gold) for gold in self.question.gold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +95,11 @@ class Measured:
             run[topic(one.question.id)] = judged(one.question, _row(one, fused)).run
         return float(next(iter(self.judge.calc_aggregate(run).values())))
 
+    def marks(self, ranking: Ranking) -> str:
+        """The share of right passages whose mark holds the answer."""
+        found = [one.marked(ranking) for one in self.asked[RANKING.bm25] if one.right]
+        return f"{np.mean(found):.3f}"
+
 
 def main(
     sets: Annotated[list[str] | None, typer.Argument(help="Sets to tune on.")] = None,
@@ -92,6 +116,7 @@ def main(
         ranking = replace(RANKING, **{field: value})
         table.add_row(f"{field} {_said(value)}", *(f"{one.of(ranking):.3f}" for one in measured))
     console.print(table)
+    console.print(_marks([one for one in measured if one.name in MARKED]))
     chosen = climb(measured, rounds)
     console.print(f"best on all: {_changes(chosen)}")
     held_out = _table(measured)
@@ -133,7 +158,16 @@ def _asked(library: Library, bm25: BM25, questions: Sequence[Question]) -> Itera
     with library.catalogue.view() as view:
         for question in questions:
             vector = embedder.question(question.question)
-            yield Asked(question, searcher.gather(snapshot, view, question.question, vector, "hybrid"), sources)
+            asked = Asked(question, searcher.gather(snapshot, view, question.question, vector, "hybrid"), sources)
+            yield replace(asked, right=_right(asked, view, snapshot.stamp))
+
+
+def _right(asked: Asked, view: View, stamp: Stamp) -> tuple[int, Passage] | None:
+    one = asked.gathered
+    for place in one.ranked(scores(one.evidence, one.bm25, one.asked, RANKING, "hybrid"))[:DEPTH]:
+        if held(asked.question, _returned(one.ids[place], asked.sources, 0.0)):
+            return place, view.passages([one.ids[place]], stamp)[one.ids[place]].passage
+    return None
 
 
 def _row(asked: Asked, fused: Scores) -> Row:
@@ -146,6 +180,17 @@ def _row(asked: Asked, fused: Scores) -> Row:
 def _returned(passage_id: str, sources: Mapping[str, str], score: float) -> Returned:
     start, end = passage_id.rpartition(":")[2].split("-")
     return Returned(sources[document_of(passage_id)], Span(int(start), int(end)), score, ())
+
+
+def _marks(measured: Sequence[Measured]) -> Table:
+    table = _table(measured)
+    table.title = "Marked"
+    table.add_row("now", *(one.marks(RANKING) for one in measured))
+    for field, values in MARKS.items():
+        for value in (value for value in values if value != getattr(RANKING, field)):
+            ranking = replace(RANKING, **{field: value})
+            table.add_row(f"{field} {value}", *(one.marks(ranking) for one in measured))
+    return table
 
 
 def one_by_one() -> Iterator[tuple[str, Any]]:

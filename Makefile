@@ -25,7 +25,7 @@ check: $(VENV)/.developer
 eval: $(VENV)/.evaluation
 	@$(BIN)/qa eval
 
-# The same on the public sets in QA_DATASETS, and on conversations; writes eval/RESULTS.md. An hour, the first time two.
+# The same on the public sets in QA_DATASETS, and on conversations; writes eval/RESULTS.md. Half an hour, the first time an hour.
 eval-all: $(VENV)/.evaluation
 	@$(BIN)/python -m eval.all
 

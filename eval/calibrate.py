@@ -36,9 +36,10 @@ from index.errors import QAError
 from index.fusion import Mode
 from index.search import Results
 from index.types import Span
-from qa.confidence import DEPTH, FEATURES, PARAMETERS, Parameters, features, probability_of
+from qa.answer import Answerer, Models
+from qa.confidence import DEPTH, FEATURES, PARAMETERS, Calibration, Parameters, features, probability_of
 from qa.config import settings
-from qa.wire import CALIBRATION, Library
+from qa.wire import Library
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 SHARE = {"answerable": 0.5, "missing": 0.15, "fool": 0.05, "off": 0.23, "other": 0.07}
@@ -87,9 +88,10 @@ def main(write: Annotated[bool, typer.Option(help=f"Write {PARAMETERS.name}.")] 
 
 
 def calibrate(eval_set: EvalSet, data: Path | None = None) -> str:
-    """Fit confidence to a person's own library and questions, and keep it in the data folder; what came of it.
+    """Fit confidence to a person's own library and questions, and keep it there; what came of it.
 
-    Each answerable question is also asked without the documents that answer it. Raises QAError for too few questions.
+    Each answerable question is also asked without the documents that answer it; follow-ups are left out. Raises
+    QAError for too few questions.
     """
     if eval_set.corpus is not None:
         raise QAError("confidence is fitted to your own library", "Leave out --folder; index the documents first.")
@@ -101,15 +103,16 @@ def calibrate(eval_set: EvalSet, data: Path | None = None) -> str:
             if count < _FEWEST:
                 sort = "that the documents answer" if wanted else "that they do not"
                 raise QAError(f"{count} questions {sort} are too few", f"Give at least {_FEWEST} of each sort.")
+        if not all(any(one.right for one in found if one.mode == mode) for mode in MODES):
+            raise QAError("the first passage is right for none of the questions", "Look at them with: qa eval --html")
         modes = {mode: fit(mode, [one for one in found if one.mode == mode]) for mode in MODES}
         known = identity(library.settings.model)
         stored = {"model": known, "fitted_on": f"{eval_set.name}, by qa calibrate", "modes": modes}
-        file = library.settings.data / CALIBRATION
-        file.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+        library.catalogue.keep_calibration(json.dumps(stored))
     finally:
         library.close()
     rows = [row for mode in MODES for row in _told("cross-validated", mode, None, found)]
-    return f"{text(Section('', '', rows))}\nWritten to {file}; a running service uses it from the next question on."
+    return f"{text(Section('', '', rows))}\nKept with the library; a running service uses it from the next question on."
 
 
 def fit(mode: Mode, examples: Sequence[Example]) -> Parameters:
@@ -212,9 +215,9 @@ def _about(question: Question) -> set[str]:
 
 
 def _own(library: Library, eval_set: EvalSet) -> Iterator[Example]:
-    answerer = library.answerer
+    answerer = Answerer(library.searcher, Models(library.model.load_once), Calibration({}))
     everything = {summary.id: summary.source or summary.id for summary in library.catalogue.summaries()}
-    for question in eval_set.questions:
+    for question in (one for one in eval_set.questions if not one.history):
         about = _about(question)
         others = tuple(one for one, source in everything.items() if source not in about)
         for mode in MODES:

@@ -36,9 +36,9 @@ from qa.wire import Library, fingerprint, open_library
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is wanted besides the tables; `fail_under`: the least of a measure, by its name."""
+    """What is wanted besides the tables; `systems`: all, where none is named; `fail_under`: the least of a measure."""
 
-    systems: tuple[str, ...] = tuple(SYSTEMS)
+    systems: tuple[str, ...] = ()
     folder: Path | None = None
     data: Path | None = None
     limit: int | None = None
@@ -110,7 +110,8 @@ def _feedback(options: Options) -> EvalSet:
 def measure(eval_set: EvalSet, options: Options) -> Measured:
     """Ask every question in every system. What was asked before an interruption is not asked again."""
     configured = settings(data=options.data)
-    for name in options.systems:
+    names = options.systems or tuple(SYSTEMS)
+    for name in names:
         if name not in SYSTEMS:
             raise QAError(f"there is no system {name}", f"Choose of {', '.join(SYSTEMS)}.")
     console = Console(stderr=True)
@@ -126,7 +127,7 @@ def measure(eval_set: EvalSet, options: Options) -> Measured:
         try:
             questions = placed(eval_set.questions[: options.limit], library)
             runs = list[Run]()
-            for system in (SYSTEMS[name] for name in options.systems):
+            for system in (SYSTEMS[name] for name in names):
                 bar = progress.add_task(f"{eval_set.name}: {system.name}", total=len(questions))
                 step = partial(progress.advance, bar)
                 runs.append(_run(eval_set, questions, system, library, options, step))
@@ -165,7 +166,7 @@ def _run(
     run = Run(eval_set.name, system.name, facts, tuple(rows))
     if options.save:
         store.save(options.save / f"{_file_name(eval_set.name)}.{system.name}.jsonl", run)
-    file.unlink()
+    file.unlink(missing_ok=True)
     return run
 
 
@@ -180,7 +181,8 @@ def _facts(questions: Sequence[Question], system: System, library: Library) -> d
         "version": version("chapter-verse"),
         "code": _code(),
         **fingerprint(library.settings),
-        "reranker": library.settings.reranker,
+        "calibration": library.catalogue.calibration() or "",
+        "reranker": f"{library.settings.reranker} {library.settings.rerank_top} {library.settings.rerank_ms}",
         "reader": library.settings.reader,
     }
 
@@ -219,12 +221,14 @@ def _write(measured: Measured, library: Library, options: Options) -> None:
 def _tell(measured: Measured, options: Options, told: dict[str, object]) -> bool:
     """Print, or add to what will be printed as JSON; whether all that was asked for was reached."""
     main, best = measured.runs[-1], measured.summaries[-1]
-    baselines = [_baseline(file, measured) for file in options.compare]
-    if not baselines and len(measured.runs) > 1:
-        baselines = list(measured.runs[:-1])
+    baselines = {str(file): _baseline(file, measured) for file in options.compare}
+    if not baselines:
+        baselines = {run.system: run for run in measured.runs[:-1]}
     decisive, judged = primary(measured.questions), values(measured.questions, main)
     comparisons = {
-        _name_of(run, options): compare(values(measured.questions, run), judged, decisive) for run in baselines
+        name: compare(values(measured.questions, run), judged, decisive)
+        for name, run in baselines.items()
+        if options.compare or judged.get(decisive)
     }
     missed = [
         f"{name} is {best.flat()[name]:.4f}, {'above' if lower_is_better(name) else 'below'} {least:g}"
@@ -262,10 +266,6 @@ def _baseline(file: Path, measured: Measured) -> Run:
     if file.suffix == ".jsonl":
         return store.load(file)
     return trec.read_run(file, measured.questions, measured.name)
-
-
-def _name_of(run: Run, options: Options) -> str:
-    return f"{run.system} of before" if options.compare else run.system
 
 
 def _known(best: Summary, name: str) -> float:

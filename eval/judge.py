@@ -117,12 +117,16 @@ def right_rank(question: Question, row: Row) -> int | None:
 def marked(question: Question, row: Row) -> bool | None:
     """Does a mark of the first passage that holds gold, among the first ten, hold one itself?
 
-    A mark is a sentence; of a longer gold it must hold half, as anything must. None if there is no such passage.
+    A mark is a sentence; of a longer gold it must hold half, as anything must. None if there is no such passage, or if
+    all of it is gold, as where people said that it helps.
     """
     for passage in row.passages[:DEPTH]:
         if held(question, passage):
             golds = [gold for gold in question.gold if gold.document == passage.document]
-            return any(holds(mark, gold) for mark in passage.marks for gold in golds)
+            told = [gold for gold in golds if not (gold.start <= passage.span.start and passage.span.end <= gold.end)]
+            if not told:
+                return None
+            return any(holds(mark, gold) for mark in passage.marks for gold in told)
     return None
 
 

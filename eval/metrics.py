@@ -107,7 +107,7 @@ class Summary:
         for stage, one in self.latency.items():
             name = "" if stage == "total" else f"{stage} "
             numbers |= {f"p50 {name}ms": one.p50, f"p99 {name}ms": one.p99}
-        numbers |= {f"R@1 {kind}": one.first for kind, one in self.kinds.items()}
+        numbers |= {f"R@1 {kind}": one.first for kind, one in self.kinds.items() if kind}
         return {name: number for name, number in numbers.items() if number is not None}
 
 
@@ -143,7 +143,8 @@ def values(questions: Iterable[Question], run: Run) -> dict[str, dict[str, float
     for value in ir_measures.iter_calc(MEASURES, qrels, {one.topic: one.run for one in seen}) if seen else ():
         found[str(value.measure)][ids[value.query_id]] = float(value.value)
     marks = ((question.id, marked(question, row)) for question, row in answers)
-    found[MARKED] = {name: float(mark) for name, mark in marks if mark is not None}
+    marks_at_all = any(passage.marks for _, row in answers for passage in row.passages)  # other tools mark nothing
+    found[MARKED] = {name: float(mark) for name, mark in marks if mark is not None and marks_at_all}
     in_order = {measure: {name: one[name] for name in ids.values() if name in one} for measure, one in found.items()}
     return {measure: one for measure, one in in_order.items() if one}
 

@@ -24,7 +24,7 @@ def save(file: Path, run: Run) -> None:
 def load(file: Path) -> Run:
     """Raises QAError naming the line that is no part of a run."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").rstrip("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise QAError(f"{file} cannot be read: {error}", "Name a file that `qa eval --save` wrote.") from error
     number = 1
@@ -41,11 +41,10 @@ def load(file: Path) -> Run:
 def going_on(file: Path, set_name: str, system: str, facts: dict[str, str]) -> list[Row]:
     """The rows of an interrupted run that asked the very same; else none, and the file is begun anew."""
     try:
-        head, *lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        head, *whole = file.read_text(encoding="utf-8").split("\n")[:-1]  # without a line that was cut off
         if json.loads(head) == _head(set_name, system, facts):
-            whole = [line for line in lines if line.endswith("\n")]
             rows = [_row(json.loads(line)) for line in whole]
-            file.write_text("".join([head, *whole]), encoding="utf-8")  # without a line that was cut off
+            file.write_text("".join(f"{line}\n" for line in [head, *whole]), encoding="utf-8")
             return rows
     except (OSError, ValueError, KeyError, TypeError):
         pass  # there is none, or it is damaged: the questions are asked again

@@ -48,6 +48,7 @@ from index.types import Document, PageLayout, Passage, PassageVectors, Span, Sta
 from index.view import View
 
 FILE = "catalogue.sqlite3"
+_CALIBRATION = "calibration"
 _VECTORS_OF = "model"
 """The part of the fingerprint that a reader's questions depend on; a writer's passages depend on all of it."""
 _REINDEX = "Run `qa reindex` to make it anew from the stored texts, or restore the setting."
@@ -205,6 +206,22 @@ class Catalogue:
         """The ids of the documents that a filter leaves."""
         with self.read() as connection:
             return selected(connection, chosen)
+
+    def stored(self, document_ids: Sequence[str]) -> frozenset[str]:
+        """Those of some ids that are of stored documents."""
+        with self.read() as connection:
+            query = sa.select(tables.documents.c.id).where(tables.documents.c.id.in_(document_ids))
+            return frozenset(connection.scalars(query))
+
+    def calibration(self) -> str | None:
+        """Confidence as `qa calibrate` fitted it to these documents, JSON; None where it did not."""
+        with self.read() as connection:
+            return meta_of(connection).get(_CALIBRATION)
+
+    def keep_calibration(self, text: str) -> None:
+        with self.note() as connection:
+            connection.execute(sa.delete(tables.meta).where(tables.meta.c.key == _CALIBRATION))
+            connection.execute(sa.insert(tables.meta).values(key=_CALIBRATION, value=text))
 
     def document_ids(self) -> list[str]:
         with self.read() as connection:

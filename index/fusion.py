@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from index.chunk import WordPieces
 from index.ranking import Ranking
 from index.rescore import Evidence
-from index.types import Vector
+from index.types import Span, Vector
 
 Mode = Literal["hybrid", "dense", "bm25"]
 Scores = NDArray[np.float64]
@@ -34,11 +33,22 @@ class Asked:
     cuts: float = 0.0
 
 
-def cuts(question: str, pieces: WordPieces) -> float:
-    """Cuts within words, to a letter: few in a language that the model was trained on, many in any other."""
+class Vocabulary(Protocol):
+    """What is asked of a model's tokenizer: the place of every word piece that it knows in a text."""
+
+    def known(self, text: str) -> list[Span]: ...
+
+
+def cuts(question: str, vocabulary: Vocabulary) -> float:
+    """Cuts within words, to a letter: few in a language that the model was trained on, many in any other.
+
+    Letters of no known piece count as cut off from each other.
+    """
     letters = len(_LETTER.findall(question))
-    inside = [span for span in pieces.spans([question])[0] if _LETTER.search(question, *span)]
-    return (len(inside) - len(_WORD.findall(question))) / letters if letters else 0.0
+    known = [(span, len(_LETTER.findall(question, *span))) for span in vocabulary.known(question)]
+    unknown = letters - sum(count for _, count in known)
+    pieces = sum(count > 0 for _, count in known) + unknown
+    return (pieces - len(_WORD.findall(question))) / letters if letters else 0.0
 
 
 def familiarity(asked: Asked, ranking: Ranking) -> float:

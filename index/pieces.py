@@ -29,6 +29,12 @@ class ModelPieces:
         encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [[Span(*offsets) for offsets in encoding.offsets] for encoding in encodings]
 
+    def known(self, text: str) -> list[Span]:
+        """The place of every word piece but the unknown ones, which stand for words in letters that it lacks."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        parts = zip(encoding.offsets, encoding.tokens, strict=True)
+        return [Span(*offsets) for offsets, token in parts if token not in _UNKNOWN]
+
 
 class EstimatedPieces:
     """Stands in while no model is installed: four characters of a word to a piece, more than English needs."""
@@ -39,6 +45,7 @@ class EstimatedPieces:
         return [[Span(*match.span()) for match in _ESTIMATE.finditer(text)] for text in texts]
 
 
+_UNKNOWN = ("[UNK]", "<unk>")
 _ESTIMATE = regex.compile(r"\p{Han}|[\p{L}\p{M}\p{N}]{1,4}|[^\s\p{L}\p{M}\p{N}]")
 
 

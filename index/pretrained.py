@@ -23,10 +23,10 @@ def located(name: str, setting: str, organisation: str = "") -> Path:
 
     Raises ModelError when there is none; `setting` is the variable that named it.
     """
-    for candidate in (name, f"{organisation}/{name}"):
+    for candidate in (name, f"{organisation}/{name}")[: 2 if organisation else 1]:
         try:
             return locate(candidate)
-        except ModelError:
+        except (ModelError, OSError):
             continue
     raise ModelError(
         f"the model {name} is neither a folder nor in the local model cache",

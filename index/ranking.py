@@ -56,7 +56,7 @@ class Ranking:
     its cosine."""
     mark_expected: float = 1.0
     """Weight of its holding what is asked for: a number, a time, a name."""
-    mark_both: float = 0.45
+    mark_both: float = 0.5
     """An adjacent sentence is marked too unless it is so much worse."""
 
 

@@ -12,10 +12,9 @@ import numpy as np
 
 from index.build import catch_up
 from index.catalogue import Catalogue
-from index.chunk import WordPieces
 from index.engine import Engine, Snapshot
 from index.errors import EngineError, QAError
-from index.fusion import Asked, Mode, Scores, by_words, cuts, familiarity, first_scores, scores
+from index.fusion import Asked, Mode, Scores, Vocabulary, by_words, cuts, familiarity, first_scores, scores
 from index.mark import marked
 from index.ranking import RANKING, Ranking
 from index.rescore import Evidence
@@ -87,13 +86,13 @@ class Searcher:
     """Searches a catalogue through an engine, which it keeps up to date."""
 
     def __init__(
-        self, catalogue: Catalogue, engine: Engine, pieces: WordPieces | None = None, ranking: Ranking = RANKING
+        self, catalogue: Catalogue, engine: Engine, vocabulary: Vocabulary | None = None, ranking: Ranking = RANKING
     ) -> None:
-        """`pieces` are the embedding model's: without them every question counts as familiar to it."""
+        """`vocabulary` is the embedding model's: without it every question counts as familiar to the model."""
         self.catalogue = catalogue
         self.engine = engine
         self.ranking = ranking
-        self._pieces = pieces
+        self._vocabulary = vocabulary
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="catch-up")
         self._starting = threading.Lock()
         self._catching_up: Future[None] | None = None
@@ -107,7 +106,7 @@ class Searcher:
 
     def over(self, catalogue: Catalogue, engine: Engine) -> Searcher:
         """The same ranking of other documents."""
-        return Searcher(catalogue, engine, self._pieces, self.ranking)
+        return Searcher(catalogue, engine, self._vocabulary, self.ranking)
 
     def refresh(self, patience: float | None = None) -> None:
         """Bring the engine up to the catalogue as it is now, or stop waiting for that after so many seconds.
@@ -153,20 +152,28 @@ class Searcher:
             # There is an answer from before, as long as its passages are there; /health tells the rest.
 
     def search(
-        self, question: str, vector: Vector | None, k: int, mode: Mode = "hybrid", where: Collection[str] | None = None
+        self,
+        question: str,
+        vector: Vector | None,
+        k: int,
+        mode: Mode = "hybrid",
+        where: Collection[str] | None = None,
+        last: str = "",
     ) -> Results:
         """The best `k` passages for a question, `vector` being its embedding; without one BM25 answers alone.
+
+        Where it consists of several, its `last` one says what is marked.
 
         Raises IndexMismatch when the index was made anew with another model and what was before is not there any more.
         """
         for _ in range(2):  # again where a document changed after the snapshot was taken
             self._keep_up()
-            results, complete = self._search(self.engine.snapshot(), question, vector, k, mode, where)
+            results, complete = self._search(self.engine.snapshot(), question, vector, k, mode, where, last)
             if results is not None and complete:
                 return results
         if results is None:
             self.refresh()
-            results, _ = self._search(self.engine.snapshot(), question, vector, k, mode, where)
+            results, _ = self._search(self.engine.snapshot(), question, vector, k, mode, where, last)
         if results is None:
             raise EngineError("the index changes faster than it can be read", "Ask again.")
         return results
@@ -183,7 +190,8 @@ class Searcher:
     ) -> Gathered:
         """The candidates of both legs in one snapshot, and what the catalogue knows of them: all that ranks them."""
         weights = snapshot.weights(terms(question))
-        asked = Asked(vector, weights, cuts(question, self._pieces) if self._pieces and vector is not None else 0.0)
+        known = self._vocabulary if vector is not None else None
+        asked = Asked(vector, weights, cuts(question, known) if known else 0.0)
         depth = max(self.ranking.candidates, k)
         dense = snapshot.dense(vector, depth, where) if vector is not None else []
         sparse = snapshot.sparse(weights, depth, where) if mode != "dense" else []
@@ -208,6 +216,7 @@ class Searcher:
         k: int,
         mode: Mode,
         where: Collection[str] | None,
+        last: str,
     ) -> tuple[Results | None, bool]:
         """The results, and whether they are all there; none when the passages of that snapshot have gone."""
         mode = mode if vector is not None else "bm25"
@@ -216,16 +225,19 @@ class Searcher:
             if not view.holds(snapshot.stamp):
                 return None, False
             gathered = self.gather(snapshot, view, question, vector if mode != "bm25" else None, mode, where, k)
+            familiar = familiarity(gathered.asked, self.ranking)
+            if mode == "hybrid" and not familiar:  # its vector says nothing
+                mode = "bm25"
+                gathered = self.gather(snapshot, view, question, None, mode, where, k)
             stages.lap("candidates")
             fused = scores(gathered.evidence, gathered.bm25, gathered.asked, self.ranking, mode)
             best = gathered.ranked(fused)[:k]
             stages.lap("ranking")
             stored = view.passages([gathered.ids[place] for place in best], snapshot.stamp)
         sentences = gathered.evidence.telling(gathered.asked.weights, self.ranking.mark_covered)
-        found = [self._found(question, gathered, place, fused, sentences, stored) for place in best]
+        found = [self._found(last or question, gathered, place, fused, sentences, stored) for place in best]
         stages.lap("reading")
         generation, asked = snapshot.stamp.generation, gathered.asked
-        familiar = familiarity(asked, self.ranking)
         results = Results(question, mode, generation, found, asked.weights, familiar, stages.milliseconds)
         return results, gathered.complete
 
@@ -238,7 +250,8 @@ class Searcher:
         sentences: Scores,
         stored: Mapping[str, StoredPassage],
     ) -> Found:
-        one, evidence, weights = gathered.ids[place], gathered.evidence, gathered.asked.weights
+        one, evidence, asked = gathered.ids[place], gathered.evidence, set(terms(question))
+        weights = {term: weight for term, weight in gathered.asked.weights.items() if term in asked}
         rank, bm25 = gathered.sparse.get(one, (None, None))
         embedded = evidence.embedded[place]
         return Found(

@@ -18,7 +18,7 @@ from qa.confidence import DEPTH, Calibration, confidence
 from qa.followup import CITED, Stand, carried, cited, leans
 from qa.reader import Reader
 from qa.refine import narrowed, reranked
-from qa.types import Answer, Citation, Highlight, RankedPassage, Scores, Turn
+from qa.types import Answer, Citation, Highlight, RankedPassage, Reading, Reranking, Scores, Turn
 
 
 def _none() -> None:
@@ -34,6 +34,8 @@ class Models:
     reader: Callable[[], Reader | None] = _none
     rerank_top: int = 20
     rerank_ms: float = 300
+    reranker_away: Callable[[], tuple[str, str] | None] = _none
+    reader_away: Callable[[], tuple[str, str] | None] = _none
 
 
 class Answerer:
@@ -63,7 +65,7 @@ class Answerer:
             results = self._in_conversation(question, results, depth, history, where, mode)
             stages.lap("conversation")
         probability, answerable = confidence(results, self._calibration)
-        found, reranking = results.found, None
+        found, reranking = results.found, self._no_reranking()
         stages.lap("confidence")
         if reranker:
             first, reranking = reranked(
@@ -71,7 +73,7 @@ class Answerer:
             )
             found = [*first, *found[self._models.rerank_top :]]
             stages.lap("reranking")
-        found, reader, reading = found[:top_k], self._models.reader(), None
+        found, reader, reading = found[:top_k], self._models.reader(), self._no_reading()
         if reader:
             found, reading = narrowed(results.question, found, reader)
             stages.lap("reading the answer")
@@ -90,12 +92,28 @@ class Answerer:
             passages=[_ranked(rank, one) for rank, one in enumerate(found, 1)],
         )
 
-    def search(self, question: str, top_k: int, mode: Mode = "hybrid", where: Collection[str] | None = None) -> Results:
+    def _no_reranking(self) -> Reranking | None:
+        """What to say where a reranker is wanted and not there."""
+        away = self._models.reranker_away()
+        return Reranking(away[0], 0, 0.0, self._models.rerank_ms, complete=False, failed=away[1]) if away else None
+
+    def _no_reading(self) -> Reading | None:
+        away = self._models.reader_away()
+        return Reading(away[0], 0, away[1]) if away else None
+
+    def search(
+        self,
+        question: str,
+        top_k: int,
+        mode: Mode = "hybrid",
+        where: Collection[str] | None = None,
+        last: str = "",
+    ) -> Results:
         """The search behind `ask`, as deep as confidence looks however few passages are asked for."""
         stages = Stages()
         vector = self._vector(question, mode)
         stages.lap("embedding")
-        results = self._searcher.search(question, vector, max(top_k, DEPTH), mode, where)
+        results = self._searcher.search(question, vector, max(top_k, DEPTH), mode, where, last)
         return replace(results, milliseconds=stages.milliseconds | dict(results.milliseconds))
 
     def _vector(self, question: str, mode: Mode) -> Vector | None:
@@ -114,7 +132,7 @@ class Answerer:
         """The results of the question alone, or of the one that it is when the earlier ones are taken over."""
         if not leans(question, self.stand(question, alone, history, where, mode)):
             return alone
-        return self.search(carried(question, history), depth, mode, where)
+        return self.search(carried(question, history), depth, mode, where, last=question)
 
     def stand(
         self,
@@ -127,19 +145,21 @@ class Answerer:
         """How well a question, which found so much alone, is answered by the documents of the conversation."""
         known = self._cited(history, where, mode)
         searched = self._searcher.catalogue.counts()[0] if where is None else len(where)
-        own = self._best(question, known, mode) if known else 0.0
+        vector = self._vector(question, alone.mode)
+        own = self._best(question, vector, known, alone.mode) if known else 0.0
         sure, _ = confidence(alone, self._calibration)
-        return Stand(sure, own, self._best(question, where, mode), everywhere=len(known) >= searched)
+        return Stand(sure, own, self._best(question, vector, where, alone.mode), everywhere=len(known) >= searched)
 
-    def _best(self, question: str, where: Collection[str] | None, mode: Mode) -> float:
+    def _best(self, question: str, vector: Vector | None, where: Collection[str] | None, mode: Mode) -> float:
         """The score of the first passage, without feedback, which would take the documents at hand for the answer."""
         plain = self._searcher.ranking_by(replace(self._searcher.ranking, feedback=0.0))
-        found = plain.search(question, self._vector(question, mode), 1, mode, where).found
+        found = plain.search(question, vector, 1, mode, where).found
         return found[0].score if found else 0.0
 
     def _cited(self, history: Sequence[Turn], where: Collection[str] | None, mode: Mode) -> list[str]:
         """The documents just cited; where the history does not say, those that its questions would find."""
-        shown = [one for one in cited(history) if where is None or one in where]
+        stored = self._searcher.catalogue.stored(cited(history))
+        shown = [one for one in cited(history) if one in stored and (where is None or one in where)]
         if not shown:
             earlier = self.search(carried(history[-1].question, history[:-1]), DEPTH, mode, where)
             shown = list(dict.fromkeys(found.stored.passage.document_id for found in earlier.found))

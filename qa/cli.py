@@ -100,7 +100,11 @@ def ask(
         else:
             print_answer(answer)
         if answer.retrieval != mode:
-            typer.secho(f"Keyword search only: {library.model.reason}", fg="yellow", err=True)
+            reason = library.model.reason or "the embedding model does not know the words of this question"
+            typer.secho(f"Keyword search only: {reason}", fg="yellow", err=True)
+        for what, done in (("Not reranked", answer.reranking), ("Not read", answer.reading)):
+            if done and done.failed:
+                typer.secho(f"{what}: {done.failed}", fg="yellow", err=True)
 
 
 app.command()(index)
@@ -234,7 +238,9 @@ def evaluate(
     save: Annotated[Path | None, typer.Option(help="Folder to save the runs to.")] = None,
     compare: Annotated[
         list[Path] | None,
-        typer.Option(help="Saved run, or TREC run file, to compare with; exit status 1 if it was better."),
+        typer.Option(
+            help="Saved run, or TREC run file, to compare with; exit status 1 if it was significantly better."
+        ),
     ] = None,
     fail_under: Annotated[
         list[str] | None,
@@ -248,7 +254,6 @@ def evaluate(
     """Measure retrieval, marking and confidence on questions with known answers."""
     with _evaluation():
         from eval.command import Options, bounds, run
-    given = {"systems": tuple(system)} if system else {}
     options = Options(
         folder=folder,
         data=data,
@@ -259,7 +264,7 @@ def evaluate(
         trec=trec,
         html=html,
         as_json=as_json,
-        **given,
+        systems=tuple(system or ()),
     )
     if not run(sets or (), options):
         raise typer.Exit(1)

@@ -93,17 +93,23 @@ class Calibration:
     fitted: bool = True
 
     @classmethod
-    def load(cls, file: Path, model: str | None) -> Calibration:
-        """Raises QAError for a file that is not one."""
+    def read(cls, text: str, model: str | None) -> Calibration:
+        """Raises QAError for a text that is not one."""
         try:
-            stored = json.loads(file.read_text(encoding="utf-8"))
-            modes: dict[Mode, Parameters] = {mode: stored["modes"][mode] for mode in FEATURES}
-            for mode, parameters in modes.items():
-                if not set(parameters["features"]) <= set(FEATURES[mode]):
-                    raise ValueError(f"the features of {mode} are unknown")
+            stored = json.loads(text)
+            modes: dict[Mode, Parameters] = {mode: _checked(mode, stored["modes"][mode]) for mode in FEATURES}
             return cls(modes, model is None or stored["model"] == model)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise QAError(f"{file} holds no calibration: {error}", "Remove it, or run `qa calibrate`.") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise QAError(f"this is no calibration of confidence: {error!r}", "Run `qa calibrate` again.") from error
+
+
+def _checked(mode: Mode, parameters: Parameters) -> Parameters:
+    if not set(parameters["features"]) <= set(FEATURES[mode]):
+        raise ValueError(f"the features of {mode} are unknown")
+    numbers = [*parameters["weights"], parameters["intercept"], parameters["threshold"]]
+    if len(numbers) != len(parameters["features"]) + 2 or not all(math.isfinite(number) for number in numbers):
+        raise ValueError(f"{mode} needs a weight for each feature, an intercept and a threshold")
+    return parameters
 
 
 def confidence(results: Results, calibration: Calibration) -> tuple[float, bool]:

@@ -47,7 +47,8 @@ class Settings(BaseSettings):
     rerank_top: int = Field(20, ge=1, le=100, description="passages that it rescores at most")
     reader: str = Field(
         "",
-        description="model that marks the words that answer: a question-answering model of transformers by name or "
+        description="model that marks the words that answer in the first ten passages: a question-answering model of "
+        "transformers by name or "
         "folder; empty for none",
     )
     passage_pieces: int = Field(160, ge=32, le=480, description="longest passage, in the model's word pieces")

@@ -17,8 +17,10 @@ from qa.types import Turn
 
 CARRIED = 3
 """Earlier questions that are taken over, the last ones."""
+CARRIED_CHARACTERS = 600
+"""Of these at most, the oldest being left out: the embedding model reads some 250 word pieces."""
 CITED = 3
-"""Documents of the conversation that a question is held against: those cited last."""
+"""Documents that a question is held against where the history does not say what was shown."""
 
 _POINTING = regex.compile(
     r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|theirs|this|that|these|those|there|then|one|ones|"
@@ -43,8 +45,10 @@ class Stand:
 @dataclass(frozen=True, slots=True)
 class Leaning:
     """A question leans when its own score, as a share of the best, is more than `share` + `confident` * its
-    confidence, less `pointing` when its words point back."""
+    confidence, less `pointing` when its words point back. Of less confidence than `least` it must point back: about
+    something that the documents do not touch, all of them answer about equally little."""
 
+    least: float = 0.03
     share: float = 0.35
     confident: float = 0.2
     pointing: float = 0.25
@@ -56,13 +60,16 @@ LEANING = Leaning()
 def carried(question: str, history: Sequence[Turn]) -> str:
     """The question with the last earlier ones in front, oldest first; what is said twice is said once."""
     questions = [turn.question.strip() for turn in history[-CARRIED:]]
-    return " ".join([*dict.fromkeys(one for one in questions if one != question.strip()), question])
+    earlier = list(dict.fromkeys(one for one in questions if one != question.strip()))
+    while earlier and sum(map(len, earlier)) > CARRIED_CHARACTERS:
+        del earlier[0]
+    return " ".join([*earlier, question])
 
 
 def cited(history: Sequence[Turn]) -> list[str]:
-    """The documents of the passages that were shown last, the latest turn's first; at most `CITED`."""
-    ids = [document_of(passage) for turn in reversed(history[-CARRIED:]) for passage in turn.passages]
-    return list(dict.fromkeys(ids))[:CITED]
+    """The documents of the passages that were shown first for each of the last questions, the latest one's first."""
+    ids = [document_of(turn.passages[0]) for turn in reversed(history[-CARRIED:]) if turn.passages]
+    return list(dict.fromkeys(ids))
 
 
 def leans(question: str, stand: Stand, leaning: Leaning = LEANING) -> bool:
@@ -71,7 +78,10 @@ def leans(question: str, stand: Stand, leaning: Leaning = LEANING) -> bool:
         return True  # no word of its own is anywhere
     if stand.everywhere:
         return points_back(question)
-    needed = leaning.share + leaning.confident * stand.confidence - leaning.pointing * points_back(question)
+    pointing = points_back(question)
+    if stand.confidence < leaning.least and not pointing:
+        return False
+    needed = leaning.share + leaning.confident * stand.confidence - leaning.pointing * pointing
     return stand.own / stand.best > needed
 
 

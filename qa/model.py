@@ -37,6 +37,11 @@ class Loaded(Generic[_T]):
         """What there is now, without waiting."""
         return self.value
 
+    @property
+    def away(self) -> tuple[str, str] | None:
+        """The name of one that is wanted and not there, and why."""
+        return (self.name, self.reason or "") if self.name and self.value is None else None
+
     def load_once(self) -> _T | None:
         """Load it now unless that was tried before; None when it cannot be, with `reason` set."""
         with self._loading:

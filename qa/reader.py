@@ -127,10 +127,13 @@ class Reader:
         return windows
 
     def _cut(self, question: str) -> tuple[str, int]:
-        """As much of a question as is read, and its word pieces."""
+        """As much of a question as is read, its end, where earlier ones stand in front of it; and its word pieces."""
         offsets = self._tokenizer(question, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
         most = min(QUESTION, self._length // 3)
-        return (question, len(offsets)) if len(offsets) <= most else self._cut(question[: offsets[most][0]])
+        if len(offsets) <= most:
+            return question, len(offsets)
+        before = offsets[-most - 1][0]  # several pieces may be of one character
+        return self._cut(question[next((start for start, _ in offsets[-most:] if start > before), len(question)) :])
 
     def _null(self, inputs: dict[str, list[int]]) -> int | None:
         """The place of [CLS], to which models point that find no answer; not every model has one."""

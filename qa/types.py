@@ -96,8 +96,10 @@ class Reading:
 class Answer:
     """Ranked passages, never generated text. `answerable` is false where the documents seem not to hold the answer.
 
-    `retrieval` is what was really done; `confidence` is the probability that the first passage answers; `calibrated`
-    is false when it was fitted with another embedding model (`qa calibrate` fits it). `stages_ms`: where the time went.
+    `retrieval` is what was really done: BM25 alone while the model is away, and for a question in words that the model
+    does not know. `confidence` is the probability that the first passage answers, in the order of the search, before
+    any reranker; `calibrated` is false when it was fitted with another embedding model (`qa calibrate` fits it).
+    `stages_ms`: where the time went.
     """
 
     question: str

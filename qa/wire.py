@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from index import embed
 from index.build import Builder, Progress, Report
 from index.catalogue import FILE, Catalogue
 from index.errors import DocumentError, EngineError, IndexMissing, ModelError, QAError
+from index.fusion import Vocabulary
 from index.ingest import FileRequest, Ingest
 from index.load.folder import find_files
 from index.load.sandbox import Sandbox
 from index.local import LocalEngine
-from index.pieces import EstimatedPieces, word_pieces
+from index.pieces import ModelPieces, word_pieces
 from index.ranking import RANKING, Ranking
 from index.rerank import load_reranker
 from index.search import Searcher
@@ -32,8 +34,6 @@ from qa.reader import load_reader
 
 _log = logging.getLogger(__name__)
 
-CALIBRATION = "confidence.json"
-"""In the data folder: confidence as `qa calibrate` fitted it to this library."""
 RERANKER_AWAY, READER_AWAY = "passages are not reranked", "whole sentences are marked"
 
 
@@ -60,9 +60,11 @@ class Library:
             self.reader.load_once if load_when_needed else self.reader.current,
             settings.rerank_top,
             settings.rerank_ms,
+            lambda: self.reranker.away,
+            lambda: self.reader.away,
         )
         self._pieces = word_pieces(settings.model)
-        self._calibration: tuple[float | None, Calibration] | None = None
+        self._calibration: tuple[str | None, Calibration] | None = None
         self.builder = Builder(self.catalogue, self._pieces, settings.chunking, self._embedder)
         self.sandbox = Sandbox(settings.limits)
         self.ingest = Ingest(self.builder, self.sandbox, settings.originals)
@@ -83,14 +85,18 @@ class Library:
                 raise EngineError("the library was closed", "Open it anew.")
             if self._searcher is None:
                 self._engine = LocalEngine(self.engine_folder, self._serving, self.ranking.bm25)
-                pieces = None if isinstance(self._pieces, EstimatedPieces) else self._pieces
-                self._searcher = Searcher(self.catalogue, self._engine, pieces, self.ranking)
+                self._searcher = Searcher(self.catalogue, self._engine, self._vocabulary(), self.ranking)
         return self._searcher
 
     def open_index(self) -> None:
         """Read the search index before anyone asks; what is wrong is told to whoever asks."""
         with suppress(QAError):
             self.searcher.refresh()
+
+    def _vocabulary(self) -> Vocabulary | None:
+        """Of the default model alone: how many cuts tell a foreign language was measured with its tokenizer."""
+        default = embed.identity(self.settings.model) == embed.identity(embed.DEFAULT_MODEL)
+        return self._pieces if default and isinstance(self._pieces, ModelPieces) else None
 
     @property
     def answerer(self) -> Answerer:
@@ -103,12 +109,19 @@ class Library:
 
     @property
     def calibration(self) -> Calibration:
-        """This library's own, where `qa calibrate` has fitted one, else the one that comes with the program."""
-        own = self.settings.data / CALIBRATION
-        changed = own.stat().st_mtime if own.exists() else None
-        if self._calibration is None or self._calibration[0] != changed:
-            file = PARAMETERS if changed is None else own
-            self._calibration = changed, Calibration.load(file, embed.identity(self.settings.model))
+        """This library's own, where `qa calibrate` has fitted one, else the one that comes with the program.
+
+        One of its own that cannot be read is told as not fitted.
+        """
+        own = self.catalogue.calibration()
+        if self._calibration is None or self._calibration[0] != own:
+            model = embed.identity(self.settings.model)
+            shipped = Calibration.read(PARAMETERS.read_text(encoding="utf-8"), model)
+            try:
+                self._calibration = own, shipped if own is None else Calibration.read(own, model)
+            except QAError as error:
+                _log.warning("%s. %s", error.message, error.hint)
+                self._calibration = own, replace(shipped, fitted=False)
         return self._calibration[1]
 
     def load_models(self, embedder: bool) -> None:

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from eval.calibrate import Example, fit
+from index.care import backup, restore
 from index.errors import QAError
 from qa.confidence import FEATURES, PARAMETERS, Calibration, Parameters, confidence, features, probability_of
-from qa.wire import CALIBRATION, Library
+from qa.wire import Library
 from tests.conftest import qa
 
 SURE = Parameters(features=["words"], weights=[0.0], intercept=2.0, threshold=0.5)
@@ -23,21 +24,48 @@ FITTED = Calibration({"hybrid": SURE, "dense": SURE, "bm25": UNSURE})
 
 
 def test_the_parameters_that_come_with_it_are_of_the_default_model_and_of_known_features() -> None:
-    stored = json.loads(PARAMETERS.read_text())
-    assert Calibration.load(PARAMETERS, stored["model"]).fitted
-    assert not Calibration.load(PARAMETERS, "another@0123").fitted
-    for mode, parameters in Calibration.load(PARAMETERS, None).modes.items():
+    text = PARAMETERS.read_text()
+    assert Calibration.read(text, json.loads(text)["model"]).fitted
+    assert not Calibration.read(text, "another@0123").fitted
+    for mode, parameters in Calibration.read(text, None).modes.items():
         assert parameters["features"] == FEATURES[mode]
         assert 0 < parameters["threshold"] <= 0.5
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"model": "a", "modes": {}}', "[]", '{"modes": {"hybrid": 1}}'])
-def test_a_file_that_is_no_calibration_is_named_and_what_to_do(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "confidence.json"
-    file.write_text(text)
-    with pytest.raises(QAError, match=r"confidence\.json holds no calibration") as refused:
-        Calibration.load(file, "a")
+def spoilt(**changed: object) -> str:
+    stored = json.loads(PARAMETERS.read_text())
+    stored["modes"]["bm25"] |= changed
+    return json.dumps(stored)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{}", '{"model": "a", "modes": {}}', "[]", '{"modes": {"hybrid": 1}}'),
+        *(spoilt(weights=[1]), spoilt(threshold=None), spoilt(intercept=float("nan")), spoilt(features=["luck"] * 3)),
+    ],
+)
+def test_what_is_no_calibration_is_refused_with_what_to_do(text: str) -> None:
+    with pytest.raises(QAError, match="no calibration") as refused:
+        Calibration.read(text, "a")
     assert "qa calibrate" in refused.value.hint
+
+
+def test_one_of_its_own_that_cannot_be_read_is_told_as_not_calibrated(library: Library) -> None:
+    before = library.answerer.ask("Who would monitor the ceasefire?")
+    library.catalogue.keep_calibration("{}")
+    after = library.answerer.ask("Who would monitor the ceasefire?")
+    assert (before.calibrated, after.calibrated) == (True, False)
+    assert after.confidence == before.confidence
+
+
+def test_it_is_kept_with_the_library_in_every_backup(library: Library, tmp_path: Path) -> None:
+    library.catalogue.keep_calibration("first")
+    library.catalogue.keep_calibration("last")
+    backup(library.catalogue, tmp_path / "copy.qa")
+    library.catalogue.keep_calibration("later")
+    restore(library.catalogue, tmp_path / "copy.qa", replace=True)
+    assert library.catalogue.calibration() == "last"
 
 
 def test_a_question_foreign_to_the_model_has_the_confidence_of_bm25(library: Library) -> None:
@@ -97,8 +125,6 @@ def test_it_is_fitted_to_a_persons_own_library_and_used_from_then_on(tmp_path: P
     done = qa("calibrate", str(questions(tmp_path, 40)), **own)
     assert done.returncode == 0, done.stderr
     assert "AUROC missing" in done.stdout
-    file = Path(own["QA_DATA"]) / CALIBRATION
-    assert json.loads(file.read_text())["fitted_on"] == "questions.csv, by qa calibrate"
     after = asked()
     assert after["calibrated"]
     assert after["confidence"] > max(0.9, before["confidence"])  # every one of them is answered by the first passage
@@ -109,7 +135,7 @@ def test_too_few_questions_are_refused_and_nothing_is_changed(tmp_path: Path, ow
     done = qa("calibrate", str(questions(tmp_path, 5)), **own)
     assert done.returncode == 1
     assert "5 questions that the documents answer are too few" in done.stderr
-    assert not (Path(own["QA_DATA"]) / CALIBRATION).exists()
+    assert json.loads(qa("ask", "What do gulls eat?", "--json", **own).stdout)["confidence"] < 0.99
 
 
 def test_with_another_model_a_reply_says_that_confidence_is_not_calibrated(
@@ -118,5 +144,5 @@ def test_with_another_model_a_reply_says_that_confidence_is_not_calibrated(
     library = make_library()
     own = Calibration(library.calibration.modes, fitted=False)
     assert library.answerer.ask("Anything?").calibrated
-    library._calibration = None, own
+    library._calibration = None, own  # as it is read for another model
     assert not library.answerer.ask("Anything?").calibrated

@@ -193,7 +193,7 @@ def test_nothing_of_others_becomes_markup() -> None:
 def test_highlighting_changes_no_word_and_covers_what_it_should(
     text: str, start: int, marks: list[Span], golds: list[Span]
 ) -> None:
-    text = "".join(character for character in text if character.isprintable())
+    text = "".join(character for character in text if character.isprintable()).strip()  # the parser drops blanks
     found = html.fragment_fromstring(highlighted(text, start, marks, golds), create_parent=True)
     assert "".join(found.itertext()) == text
     for tag, spans in (("mark", marks), ("u", golds)):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from index.chunk import WordPieces
 from index.fusion import Mode
 from index.load import from_text
 from index.ranking import RANKING
@@ -29,13 +28,11 @@ PENDING = 140
 """The first document of the shelf that is not embedded."""
 
 
-class LetterPieces:
-    """The word pieces of a model that knows no word: each letter is one."""
+class Letters:
+    """The vocabulary of a model that knows no word: each letter is a piece."""
 
-    max_length = 256
-
-    def spans(self, texts: Sequence[str]) -> list[list[Span]]:
-        return [[Span(place, place + 1) for place in range(len(text))] for text in texts]
+    def known(self, text: str) -> list[Span]:
+        return [Span(place, place + 1) for place in range(len(text))]
 
 
 def texts(count: int) -> list[str]:
@@ -115,11 +112,10 @@ def test_by_meaning_the_score_is_the_cosine_of_question_and_passage(shelf: Libra
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_question_in_words_foreign_to_the_model_is_ranked_by_bm25_alone(shelf: Library, question: str) -> None:
-    foreign: WordPieces = LetterPieces()
-    searcher = Searcher(shelf.catalogue, shelf.searcher.engine, foreign)
+    searcher = Searcher(shelf.catalogue, shelf.searcher.engine, Letters())
     by_words = search(searcher, question, 20, "bm25")
     hybrid = search(searcher, question, 20)
-    assert (hybrid.mode, hybrid.familiar) == ("hybrid", 0)
+    assert (hybrid.mode, hybrid.familiar) == ("bm25", 0)
     assert ids(hybrid) == ids(by_words)
     assert scores(hybrid) == pytest.approx(scores(by_words))
 

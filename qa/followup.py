@@ -48,10 +48,10 @@ class Leaning:
     confidence, less `pointing` when its words point back. Of less confidence than `least` it must point back: about
     something that the documents do not touch, all of them answer about equally little."""
 
+    share: float = 0.3
+    confident: float = 0.3
+    pointing: float = 0.35
     least: float = 0.03
-    share: float = 0.35
-    confident: float = 0.2
-    pointing: float = 0.25
 
 
 LEANING = Leaning()

@@ -200,7 +200,9 @@ def test_a_spreadsheet_is_asked_of_the_users_own_library_which_it_leaves_as_it_w
 
 @pytest.mark.model
 def test_interrupted_it_goes_on_where_it_was(birds: Birds, tmp_path: Path) -> None:
-    rows = [json.dumps({"id": str(n), "question": f"What do gulls eat on day {n}?", "gold": []}) for n in range(4000)]
+    rows = [
+        json.dumps({"id": f"day {n}", "question": f"What do gulls eat on day {n}?", "gold": []}) for n in range(4000)
+    ]
     birds["set"].write_text("\n".join([birds["set"].read_text(), *rows]))
     command = ["eval", str(birds["set"]), "--folder", str(birds["folder"]), "--system", "bm25", "--json"]
     cache = tmp_path / "cache"

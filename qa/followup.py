@@ -74,8 +74,8 @@ def cited(history: Sequence[Turn]) -> list[str]:
 
 def leans(question: str, stand: Stand, leaning: Leaning = LEANING) -> bool:
     """Does a question lean on the conversation?"""
-    if stand.best <= 0:
-        return True  # no word of its own is anywhere
+    if stand.best <= 0:  # its words, if it has any, are nowhere, and earlier ones would hide that
+        return not terms(question)
     if stand.everywhere:
         return points_back(question)
     pointing = points_back(question)

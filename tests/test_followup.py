@@ -143,8 +143,9 @@ def test_a_question_leans_when_the_conversation_answers_it_about_as_well_as_anyt
     assert leans(question, Stand(0.5, own, 1.0)) is leaning
 
 
-def test_a_question_that_finds_nothing_leans() -> None:
+def test_a_question_that_finds_nothing_leans_if_it_has_no_words_of_its_own() -> None:
     assert leans("And?", Stand(0.0, 0.0, 0.0))
+    assert not leans("And Atlantis?", Stand(0.0, 0.0, 0.0))
 
 
 # In a library
@@ -238,11 +239,11 @@ def test_passages_that_are_not_there_any_more_are_no_error(shelf: Library, passa
     assert documents(answer) == ["bread"]
 
 
-def test_a_question_whose_words_are_nowhere_takes_the_conversation_along(make_library: Make) -> None:
+def test_a_question_without_words_of_its_own_takes_the_conversation_along(make_library: Make) -> None:
     library = make_library(embedder=None)
     library.builder.put(from_text(TEXTS["birds"], title="birds", id="birds"))
-    answer = library.answerer.ask("Wherefrom?", 1, turns("What do pelicans eat?"))
-    assert answer.effective_question == "What do pelicans eat? Wherefrom?"
+    answer = library.answerer.ask("Why so?", 1, turns("What do pelicans eat?"))
+    assert answer.effective_question == "What do pelicans eat? Why so?"
     assert documents(answer) == ["birds"]
 
 

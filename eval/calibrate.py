@@ -14,6 +14,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -27,12 +28,12 @@ from eval.bench.report import Section, text
 from eval.dataset import EvalSet, Question
 from eval.formats import open_set
 from eval.judge import relevant
-from eval.library import opened, placed
+from eval.library import names, opened, placed
 from eval.metrics import auroc, ece, reliability
 from eval.run import Returned
 from eval.sublibrary import Stored, sublibrary, taken_from
 from index.embed import identity
-from index.errors import QAError
+from index.errors import QAError, UsageError
 from index.fusion import Mode
 from index.search import Results
 from index.types import Span
@@ -91,10 +92,10 @@ def calibrate(eval_set: EvalSet, data: Path | None = None) -> str:
     """Fit confidence to a person's own library and questions, and keep it there; what came of it.
 
     Each answerable question is also asked without the documents that answer it; follow-ups are left out. Raises
-    QAError for too few questions.
+    UsageError for a set with documents of its own, QAError for too few questions.
     """
     if eval_set.corpus is not None:
-        raise QAError("confidence is fitted to your own library", "Leave out --folder; index the documents first.")
+        raise UsageError("confidence is fitted to your own library", "Name questions about it: .jsonl or .csv.")
     library = opened(eval_set, settings(data=data))
     try:
         found = list(_own(library, replace(eval_set, questions=placed(eval_set.questions, library))))
@@ -107,8 +108,10 @@ def calibrate(eval_set: EvalSet, data: Path | None = None) -> str:
             raise QAError("the first passage is right for none of the questions", "Look at them with: qa eval --html")
         modes = {mode: fit(mode, [one for one in found if one.mode == mode]) for mode in MODES}
         known = identity(library.settings.model)
-        stored = {"model": known, "fitted_on": f"{eval_set.name}, by qa calibrate", "modes": modes}
-        library.catalogue.keep_calibration(json.dumps(stored))
+        when = datetime.now(UTC).date().isoformat()
+        fitted_on = f"{eval_set.name}, by qa calibrate"
+        stored = {"model": known, "fitted_on": fitted_on, "fitted_at": when, "modes": modes}
+        library.catalogue.calibration.keep(json.dumps(stored))
     finally:
         library.close()
     rows = [row for mode in MODES for row in _told("cross-validated", mode, None, found)]
@@ -216,28 +219,30 @@ def _about(question: Question) -> set[str]:
 
 def _own(library: Library, eval_set: EvalSet) -> Iterator[Example]:
     answerer = Answerer(library.searcher, Models(library.model.load_once), Calibration({}))
-    everything = {summary.id: summary.source or summary.id for summary in library.catalogue.summaries()}
+    called = names(library)
     for question in (one for one in eval_set.questions if not one.history):
         about = _about(question)
-        others = tuple(one for one, source in everything.items() if source not in about)
+        others = tuple(one for one, name in called.items() if name not in about)
         for mode in MODES:
             kind = "answerable" if question.answerable else "off" if question.kind == "off" else "fool"
-            yield _example(eval_set.name, kind, question, answerer.search(question.question, DEPTH, mode))
+            yield _example(eval_set.name, kind, question, answerer.search(question.question, DEPTH, mode), called)
             if question.answerable and others:
                 without = answerer.search(question.question, DEPTH, mode, others)
-                yield _example(eval_set.name, "missing", question, without)
+                yield _example(eval_set.name, "missing", question, without, called)
 
 
-def _example(name: str, kind: str, question: Question, results: Results) -> Example:
-    right = kind == "answerable" and bool(results.found) and _right(question, results)
+def _example(
+    name: str, kind: str, question: Question, results: Results, called: Mapping[str, str] | None = None
+) -> Example:
+    """`called` has the documents' names by id where these are not their sources."""
+    right = kind == "answerable" and bool(results.found) and _right(question, results, called or {})
     return Example(name, kind, results.mode, features(results), right)
 
 
-def _right(question: Question, results: Results) -> bool:
+def _right(question: Question, results: Results, called: Mapping[str, str]) -> bool:
     stored = results.found[0].stored
-    source = stored.source or stored.passage.document_id
-    returned = Returned(source, Span(stored.passage.start, stored.passage.end), 0.0, ())
-    return relevant(question, returned)
+    name = called.get(stored.passage.document_id) or stored.source or stored.passage.document_id
+    return relevant(question, Returned(name, Span(stored.passage.start, stored.passage.end), 0.0, ()))
 
 
 def _told(how: str, mode: Mode, parameters: Parameters | None, found: Sequence[Example]) -> Iterator[dict[str, object]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,11 +18,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import index
 import qa
-from eval import report, store, trec
+from eval import report, store, trec, wanted
 from eval.calibrate import calibrate
 from eval.compare import Comparison, compare, primary
 from eval.dataset import EvalSet, Question
-from eval.formats import open_set
 from eval.formats.lines import load
 from eval.library import opened, placed, text_of
 from eval.metrics import Summary, lower_is_better, summarise, values
@@ -33,10 +33,13 @@ from qa.config import settings
 from qa.eval_set import lines
 from qa.wire import Library, fingerprint, open_library
 
+FEEDBACK = "feedback"
+"""The set of what people said of passages."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is wanted besides the tables; `systems`: all, where none is named; `fail_under`: the least of a measure."""
+    """What is wanted besides the tables; `systems`: all, where none is named; `fail_under`: `METRIC=VALUE` each."""
 
     systems: tuple[str, ...] = ()
     folder: Path | None = None
@@ -45,7 +48,7 @@ class Options:
     depth: int = DEPTH
     save: Path | None = None
     compare: tuple[Path, ...] = ()
-    fail_under: Mapping[str, float] = field(default_factory=dict)
+    fail_under: tuple[str, ...] = ()
     trec: Path | None = None
     html: Path | None = None
     as_json: bool = False
@@ -61,40 +64,40 @@ class Measured:
     summaries: tuple[Summary, ...]
 
 
-def bounds(given: Sequence[str]) -> dict[str, float]:
-    """`METRIC=VALUE` of the command line. Raises QAError."""
-    found = {}
-    for one in given:
-        name, _, value = one.rpartition("=")
-        try:
-            found[name.strip()] = float(value)
-        except ValueError:
-            raise QAError(f"{one!r} is not METRIC=VALUE", "As in --fail-under R@1=0.8") from None
-    return found
-
-
 def run(names: Sequence[str], options: Options) -> bool:
-    """Whether nothing fell below what was asked for. Raises QAError."""
-    good = True
-    told = dict[str, object]()
-    for name in names or ["seeds"]:
-        eval_set = _feedback(options) if name == "feedback" else open_set(name, options.folder)
-        measured = measure(eval_set, options)
-        good &= _tell(measured, options, told)
+    """Whether nothing fell below what was asked for. Raises UsageError before any question is asked, and QAError."""
+    chosen = list(names) or ["seeds"]
+    bounds = wanted.bounds(options.fail_under)
+    wanted.systems(options.systems)
+    sets = wanted.sets([name for name in chosen if name != FEEDBACK], options.folder)
+    sets += [_feedback(options.data)] if FEEDBACK in chosen else []
+    baselines = list[dict[str, Run]]()
+    for one in sets:
+        wanted.check_bounds(bounds, one, options.limit)
+        baselines.append({str(file): wanted.baseline(file, one, options.limit) for file in options.compare})
+    for folder in (options.save, options.trec, options.html):
+        if folder:
+            wanted.made(folder)
+    good, told = True, dict[str, object]()
+    for one, given in zip(sets, baselines, strict=True):
+        with measuring(one, options) as (measured, library):
+            comparisons = compared(measured, given)
+            _write(measured, comparisons, library, options)
+            good &= _tell(measured, comparisons, bounds, options, told)
     if options.as_json:
         typer.echo(json.dumps(told, indent=2, allow_nan=False))
     return good
 
 
 def calibrated(name: str, data: Path | None) -> str:
-    """Fit confidence to the user's own library; what came of it. Raises QAError."""
-    eval_set = _feedback(Options(data=data)) if name == "feedback" else open_set(name, None)
+    """Fit confidence to the user's own library; what came of it. Raises UsageError and QAError."""
+    eval_set = _feedback(data) if name == FEEDBACK else wanted.sets([name], None)[0]
     return calibrate(eval_set, data)
 
 
-def _feedback(options: Options) -> EvalSet:
+def _feedback(data: Path | None) -> EvalSet:
     """What people said of passages in the user's own library. Raises QAError where they said nothing of use."""
-    library = open_library(settings(data=options.data))
+    library = open_library(settings(data=data))
     try:
         told = lines(library.catalogue.feedback.standing())
     finally:
@@ -104,42 +107,47 @@ def _feedback(options: Options) -> EvalSet:
     with tempfile.TemporaryDirectory(prefix="qa-eval-") as folder:
         file = Path(folder) / "feedback.jsonl"
         file.write_text(told, encoding="utf-8")
-        return EvalSet("feedback", load(file), None)
+        return EvalSet(FEEDBACK, load(file), None)
 
 
 def measure(eval_set: EvalSet, options: Options) -> Measured:
     """Ask every question in every system. What was asked before an interruption is not asked again."""
-    configured = settings(data=options.data)
-    names = options.systems or tuple(SYSTEMS)
-    for name in names:
-        if name not in SYSTEMS:
-            raise QAError(f"there is no system {name}", f"Choose of {', '.join(SYSTEMS)}.")
+    with measuring(eval_set, options) as (measured, _):
+        return measured
+
+
+@contextmanager
+def measuring(eval_set: EvalSet, options: Options) -> Iterator[tuple[Measured, Library]]:
+    """The same, with the library that was asked."""
+    systems = [SYSTEMS[name] for name in wanted.systems(options.systems)]
     console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+    with _progress(console) as progress:
         indexing = progress.add_task(f"{eval_set.name}: indexing", total=None)
 
         def indexed(done: int, of: int) -> None:
             progress.update(indexing, completed=done, total=of or None)
 
-        library = opened(eval_set, configured, indexed)
-        progress.remove_task(indexing)
-        try:
-            questions = placed(eval_set.questions[: options.limit], library)
-            runs = list[Run]()
-            for system in (SYSTEMS[name] for name in names):
+        library = opened(eval_set, settings(data=options.data), indexed)
+    try:
+        questions = placed(eval_set.questions[: options.limit], library)
+        runs = list[Run]()
+        with _progress(console) as progress:
+            for system in systems:
                 bar = progress.add_task(f"{eval_set.name}: {system.name}", total=len(questions))
                 step = partial(progress.advance, bar)
                 runs.append(_run(eval_set, questions, system, library, options, step))
                 progress.remove_task(bar)
-            measured = Measured(eval_set.name, questions, tuple(runs), tuple(summarise(questions, one) for one in runs))
-            _write(measured, library, options)
-            return measured
-        except KeyboardInterrupt:
-            console.print("Interrupted. The same command goes on from here.")
-            raise
-        finally:
-            library.close()
+        yield Measured(eval_set.name, questions, tuple(runs), tuple(summarise(questions, one) for one in runs)), library
+    except KeyboardInterrupt:
+        console.print("Interrupted. The same command goes on from here.")
+        raise
+    finally:
+        library.close()
+
+
+def _progress(console: Console) -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
 
 
 def _run(
@@ -181,7 +189,7 @@ def _facts(questions: Sequence[Question], system: System, library: Library) -> d
         "version": version("chapter-verse"),
         "code": _code(),
         **fingerprint(library.settings),
-        "calibration": library.catalogue.calibration() or "",
+        "calibration": library.catalogue.calibration.text() or "",
         "reranker": f"{library.settings.reranker} {library.settings.rerank_top} {library.settings.rerank_ms}",
         "reader": library.settings.reader,
     }
@@ -197,16 +205,25 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def _write(measured: Measured, library: Library, options: Options) -> None:
+def compared(measured: Measured, baselines: Mapping[str, Run]) -> dict[str, Comparison]:
+    """The main system with the baselines, or where there are none with the other systems, by name."""
+    decisive, judged = primary(measured.questions), values(measured.questions, measured.runs[-1])
+    others = baselines or {run.system: run for run in measured.runs[:-1]}
+    return {
+        name: compare(values(measured.questions, run), judged, decisive)
+        for name, run in others.items()
+        if baselines or judged.get(decisive)
+    }
+
+
+def _write(measured: Measured, comparisons: Mapping[str, Comparison], library: Library, options: Options) -> None:
     """The files that were asked for."""
     name = _file_name(measured.name)
     if options.trec:
-        options.trec.mkdir(parents=True, exist_ok=True)
         trec.write_qrels(options.trec / f"{name}.qrels", measured.questions)
         for run in measured.runs:
             trec.write_run(options.trec / f"{name}.{run.system}.run", measured.questions, run)
     if options.html:
-        options.html.mkdir(parents=True, exist_ok=True)
         written = page(
             f"{measured.name}: how well it finds",
             measured.questions,
@@ -214,36 +231,42 @@ def _write(measured: Measured, library: Library, options: Options) -> None:
             measured.summaries,
             text_of(library),
             main=measured.runs[-1].system,
+            more=report.comparisons(comparisons, measured.runs[-1].system, measured.questions),
         )
         (options.html / f"{name}.html").write_text(written, encoding="utf-8")
 
 
-def _tell(measured: Measured, options: Options, told: dict[str, object]) -> bool:
+def _tell(
+    measured: Measured,
+    comparisons: Mapping[str, Comparison],
+    bounds: Mapping[str, float],
+    options: Options,
+    told: dict[str, object],
+) -> bool:
     """Print, or add to what will be printed as JSON; whether all that was asked for was reached."""
-    main, best = measured.runs[-1], measured.summaries[-1]
-    baselines = {str(file): _baseline(file, measured) for file in options.compare}
-    if not baselines:
-        baselines = {run.system: run for run in measured.runs[:-1]}
-    decisive, judged = primary(measured.questions), values(measured.questions, main)
-    comparisons = {
-        name: compare(values(measured.questions, run), judged, decisive)
-        for name, run in baselines.items()
-        if options.compare or judged.get(decisive)
-    }
-    missed = [
-        f"{name} is {best.flat()[name]:.4f}, {'above' if lower_is_better(name) else 'below'} {least:g}"
-        for name, least in options.fail_under.items()
-        if _misses(_known(best, name), least, lower_is_better(name))
-    ]
-    worse = [name for name, one in comparisons.items() if options.compare and one.regressed]
-    missed += [f"{main.system} is significantly worse than {name} by {decisive}" for name in worse]
+    numbers = measured.summaries[-1].flat()
+    missed = [said for name, bound in bounds.items() if (said := _missed(name, numbers.get(name), bound))]
+    if options.compare:
+        main = measured.runs[-1].system
+        worse = [(name, one.primary) for name, one in comparisons.items() if one.regressed]
+        missed += [f"{main} is significantly worse than {name} by {decisive}" for name, decisive in worse]
     if options.as_json:
         told[measured.name] = report.as_json(measured.summaries, comparisons) | {"missed": missed}
     else:
         _print(measured, comparisons)
-    for one in missed:
-        typer.secho(f"{measured.name}: {one}", err=True, fg="red")
+    for said in missed:
+        typer.secho(f"{measured.name}: {said}", err=True, fg="red")
     return not missed
+
+
+def _missed(name: str, value: float | None, bound: float) -> str:
+    """What is to be said of a bound that was not reached; else nothing."""
+    if value is None:
+        return f"{name} could not be measured"
+    lower = lower_is_better(name)
+    if value > bound if lower else value < bound:
+        return f"{name} is {value:.4f}, {'above' if lower else 'below'} {bound:g}"
+    return ""
 
 
 def _print(measured: Measured, comparisons: Mapping[str, Comparison]) -> None:
@@ -252,31 +275,10 @@ def _print(measured: Measured, comparisons: Mapping[str, Comparison]) -> None:
     for grid in report.grids(measured.summaries):
         console.print(report.table(grid))
         console.print()
-    main = measured.runs[-1].system
-    for name, found in comparisons.items():
-        console.print(report.table(report.comparison(found, name, main)))
+    for grid in report.comparisons(comparisons, measured.runs[-1].system, measured.questions):
+        console.print(report.table(grid))
         console.print()
-    for found in list(comparisons.values())[-1:]:
-        console.print(report.table(report.changed(found, measured.questions)))
-    console.print(f"\n{report.legend()}\n", style="dim", markup=False, highlight=False)
-
-
-def _baseline(file: Path, measured: Measured) -> Run:
-    """A run that was saved, or a TREC run file of any tool."""
-    if file.suffix == ".jsonl":
-        return store.load(file)
-    return trec.read_run(file, measured.questions, measured.name)
-
-
-def _known(best: Summary, name: str) -> float:
-    numbers = best.flat()
-    if name not in numbers:
-        raise QAError(f"there is no measure {name}", f"Choose of {', '.join(numbers)}.")
-    return numbers[name]
-
-
-def _misses(value: float, bound: float, lower_is_better: bool) -> bool:
-    return value > bound if lower_is_better else value < bound
+    console.print(f"{report.legend()}\n", style="dim", markup=False, highlight=False)
 
 
 def _file_name(set_name: str) -> str:

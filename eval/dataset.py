@@ -27,12 +27,14 @@ def public(name: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """A span that answers: `text == document.text[start:end]` of the document whose source this is."""
+    """A span that answers: `text == document.text[start:end]` of the document of that name, its source, or its id
+    where several share one. `place` is where in a file it is written, for what is to be said of it."""
 
     document: str
     start: int
     end: int
     text: str
+    place: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
-from eval.dataset import EvalSet, Folder, Question, Texts
+from eval.dataset import EvalSet, Folder, Gold, Question, Texts
 from eval.formats.quotations import is_located, locate
 from index.errors import DocumentError, IndexMissing, ModelError
 from index.ingest import FileRequest
 from index.load import READER
 from index.load.folder import find_files
+from index.schema import DocumentSummary
 from index.types import Document
 from qa.config import Settings
 from qa.wire import Library, fingerprint, open_library
@@ -29,13 +34,14 @@ def opened(eval_set: EvalSet, settings: Settings, progress: Progress | None = No
             library.close()
             raise IndexMissing(f"nothing is indexed in {settings.data}", "Index your documents, or give --folder.")
     else:
-        data = settings.cache / "eval" / "libraries" / _key(eval_set.corpus, settings)
+        data = settings.cache / "eval" / "libraries" / _place(eval_set.corpus, settings)
         library = open_library(settings.model_copy(update={"data": data}), make=True, load_when_needed=True)
     try:
         if library.model.load_once() is None:
             raise ModelError(f"only BM25 could be measured: {library.model.reason}", "Install the model.")
         if isinstance(eval_set.corpus, Folder):
             _index_folder(library, eval_set.corpus.path, progress)
+            _forget_older(library.settings.data)
         elif eval_set.corpus:
             _index_texts(library, eval_set.corpus, progress)
         return library
@@ -44,11 +50,26 @@ def opened(eval_set: EvalSet, settings: Settings, progress: Progress | None = No
         raise
 
 
+def names(library: Library) -> dict[str, str]:
+    """What each document is called in sets and runs, by its id: its source, or its id where it has none, or where
+    several share it."""
+    return _names(library.catalogue.summaries())
+
+
+def _names(summaries: Iterable[DocumentSummary]) -> dict[str, str]:
+    sources = {one.id: one.source or one.id for one in summaries}
+    counts = Counter(sources.values())
+    return {document: source if counts[source] == 1 else document for document, source in sources.items()}
+
+
 def placed(questions: tuple[Question, ...], library: Library) -> tuple[Question, ...]:
-    """The questions with every quotation located. Raises DocumentError for gold that is not where it is said to be."""
+    """The questions with every quotation located, and what is said of a source said of each document that shares it
+    and fits. Raises DocumentError for gold that is not where it is said to be."""
     texts = _Stored(library)
+    if texts.shared:
+        questions = tuple(_told_apart(question, texts) for question in questions)
     if any(not is_located(gold) for question in questions for gold in question.gold):
-        questions = locate(questions, texts)
+        questions = locate(questions, texts, texts.sources)
     for question in questions:
         for gold in question.gold:
             if texts.get(gold.document, "")[gold.start : gold.end] != gold.text:
@@ -59,6 +80,17 @@ def placed(questions: tuple[Question, ...], library: Library) -> tuple[Question,
     return questions
 
 
+def _told_apart(question: Question, texts: _Stored) -> Question:
+    """A span of a source that several documents share is one of each that has its words there."""
+    gold = list[Gold]()
+    for one in question.gold:
+        sharing = texts.shared.get(one.document, ()) if is_located(one) else ()
+        fitting = [name for name in sharing if texts[name][one.start : one.end] == one.text]
+        gold += [replace(one, document=name) for name in fitting] or [one]
+    grades = {name: grade for one, grade in question.relevant.items() for name in texts.shared.get(one, (one,))}
+    return replace(question, gold=tuple(gold), relevant=MappingProxyType(grades))
+
+
 def text_of(library: Library) -> Callable[[str, int, int], str]:
     """Reads a passage's text by its document's source and offsets; empty where it is not there any more."""
     texts = _Stored(library)
@@ -66,19 +98,28 @@ def text_of(library: Library) -> Callable[[str, int, int], str]:
 
 
 class _Stored(Mapping[str, str]):
-    """The text of each document, by its source, or its id where it has none; read when asked for, the last is kept."""
+    """The text of each document, by its name (see `names`); read when asked for, the last is kept.
+
+    `shared`: the names of those that share a source, by that; `sources` the other way round.
+    """
 
     def __init__(self, library: Library) -> None:
         self._catalogue = library.catalogue
-        self._ids = {summary.source or summary.id: summary.id for summary in library.catalogue.summaries()}
+        summaries = library.catalogue.summaries()
+        called = _names(summaries)
+        self._ids = {name: document for document, name in called.items()}
         self._last = ("", "")
+        self.sources = {one.id: one.source for one in summaries if one.source and called[one.id] == one.id}
+        self.shared: dict[str, list[str]] = {}
+        for name, source in self.sources.items():
+            self.shared.setdefault(source, []).append(name)
 
-    def __getitem__(self, source: str) -> str:
-        if self._last[0] != source:
-            document = self._catalogue.document(self._ids[source])
+    def __getitem__(self, name: str) -> str:
+        if self._last[0] != name:
+            document = self._catalogue.document(self._ids[name])
             if document is None:
-                raise KeyError(source)
-            self._last = source, document.text
+                raise KeyError(name)
+            self._last = name, document.text
         return self._last[1]
 
     def __iter__(self) -> Iterator[str]:
@@ -121,11 +162,24 @@ def _index_texts(library: Library, texts: Texts, progress: Progress | None) -> N
     complete.touch()
 
 
-def _key(corpus: Texts | Folder, settings: Settings) -> str:
+def _forget_older(data: Path) -> None:
+    """Delete what was made of the same folder before it was changed: nothing will ask it again."""
+    for older in data.parent.iterdir():
+        if older != data:
+            shutil.rmtree(older, ignore_errors=True)  # what another process has open goes the next time
+
+
+def _place(corpus: Texts | Folder, settings: Settings) -> Path:
+    """Where its library is: that of a folder below one that is the same however its files change."""
     made_of = {"reader": READER, **fingerprint(settings)}
     if isinstance(corpus, Texts):
-        made_of["texts"] = corpus.key
-    else:
-        for path in find_files([corpus.path]):
-            made_of[path.relative_to(corpus.path).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return Path(_key(made_of | {"texts": corpus.key}))
+    files = {
+        path.relative_to(corpus.path).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in find_files([corpus.path])
+    }
+    return Path(_key(fingerprint(settings) | {"folder": str(corpus.path.resolve())}), _key(made_of | {"files": files}))
+
+
+def _key(made_of: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:24]

@@ -120,6 +120,14 @@ def kinds(summaries: Sequence[Summary]) -> Grid:
     )
 
 
+def comparisons(found: Mapping[str, Comparison], main: str, questions: Iterable[Question]) -> list[Grid]:
+    """The main system against each baseline, by name, and of the last the questions that changed most; those that
+    would be empty are left out."""
+    tables = [comparison(one, name, main) for name, one in found.items()]
+    tables += [changed(one, questions) for one in list(found.values())[-1:]]
+    return [grid for grid in tables if grid.rows]
+
+
 def comparison(found: Comparison, baseline: str, other: str) -> Grid:
     """A line a measure; W / T / L: questions that became better, stayed, became worse. The primary one has a star."""
     rows = tuple(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from eval.dataset import Question
+from eval.library import names
 from eval.run import Returned, Row
 from index.fusion import Mode
 from index.ranking import RANKING, Ranking
@@ -44,6 +45,7 @@ class Asker:
 
     def __init__(self, library: Library, system: System, depth: int = DEPTH) -> None:
         self._answerer: Answerer = library.answerer_with(system.ranking)
+        self._names = names(library)
         self._mode = system.mode
         self._depth = depth
         self._shown: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -51,7 +53,7 @@ class Asker:
     def ask(self, questions: Sequence[Question]) -> Iterator[Row]:
         for question in questions:
             answer = self._answerer.ask(question.question, self._depth, self.turns(question.history), mode=self._mode)
-            yield _row(question, answer)
+            yield _row(question, answer, self._names)
 
     def turns(self, history: tuple[str, ...]) -> list[Turn]:
         """The earlier questions with what was shown for each, which is found out by asking them in their turn."""
@@ -65,7 +67,7 @@ class Asker:
         return turns
 
 
-def _row(question: Question, answer: Answer) -> Row:
+def _row(question: Question, answer: Answer, called: Mapping[str, str]) -> Row:
     return Row(
         question_id=question.id,
         effective_question=answer.effective_question,
@@ -74,7 +76,7 @@ def _row(question: Question, answer: Answer) -> Row:
         confidence=answer.confidence,
         passages=tuple(
             Returned(
-                passage.citation.source or passage.citation.document_id,
+                called.get(passage.citation.document_id, passage.citation.source or passage.citation.document_id),
                 Span(passage.citation.start, passage.citation.end),
                 passage.score,
                 tuple(Span(mark.start, mark.end) for mark in passage.highlights),

@@ -13,6 +13,7 @@ from types import MappingProxyType
 import sqlalchemy as sa
 
 from index import schema as tables
+from index.calibration import OwnCalibration
 from index.errors import IndexMismatch, StorageError
 from index.feedback import Feedback, feedback_of
 from index.history import (
@@ -31,6 +32,7 @@ from index.lock import WriterLock
 from index.migrations import STEPS
 from index.schema import DocumentSummary, StoredPassage
 from index.select import Filter, selected
+from index.shelf import Shelf
 from index.sources import (
     Origin,
     Sources,
@@ -44,11 +46,10 @@ from index.sources import (
     summaries_of,
 )
 from index.sqlite import CHOOSE, database, driver, read_by_driver, reclaim, translated
-from index.types import Document, PageLayout, Passage, PassageVectors, Span, Stamp
+from index.types import Document, Passage, PassageVectors, Stamp
 from index.view import View
 
 FILE = "catalogue.sqlite3"
-_CALIBRATION = "calibration"
 _VECTORS_OF = "model"
 """The part of the fingerprint that a reader's questions depend on; a writer's passages depend on all of it."""
 _REINDEX = "Run `qa reindex` to make it anew from the stored texts, or restore the setting."
@@ -72,6 +73,8 @@ class Catalogue:
         self.lock = WriterLock(folder)
         self.sources = Sources(self.read, self.changing)
         self.feedback = Feedback(self.read, self.note)
+        self.calibration = OwnCalibration(self.read, self.note)
+        self.shelf = Shelf(self.read)
         self._database = database(self.path)
         self._fingerprint = {} if remake else dict(fingerprint)
         self._counted: tuple[Stamp, tuple[int, int, int]] | None = None
@@ -189,19 +192,6 @@ class Catalogue:
             tags = grouped(connection, tables.tags.c.tag, document_ids)
             return {row.id: tables.to_document(row, tags.get(row.id, ())) for row in rows}
 
-    def page(self, document_id: str, number: int) -> tuple[Span, PageLayout] | None:
-        """Which part of the text stands on a page (from 1), and where; None where places are not known."""
-        rows, documents = tables.layouts.c, tables.documents.c
-        query = sa.select(documents.pages, documents.characters, rows.width, rows.height, rows.boxes).join(
-            tables.documents, documents.id == rows.document_id
-        )
-        with self.read() as connection:
-            row = connection.execute(query.where(rows.document_id == document_id, rows.page == number)).first()
-        if row is None:
-            return None
-        starts = [*row.pages, row.characters]
-        return Span(starts[number - 1], starts[number]), PageLayout(row.width, row.height, row.boxes)
-
     def selected(self, chosen: Filter) -> frozenset[str]:
         """The ids of the documents that a filter leaves."""
         with self.read() as connection:
@@ -212,16 +202,6 @@ class Catalogue:
         with self.read() as connection:
             query = sa.select(tables.documents.c.id).where(tables.documents.c.id.in_(document_ids))
             return frozenset(connection.scalars(query))
-
-    def calibration(self) -> str | None:
-        """Confidence as `qa calibrate` fitted it to these documents, JSON; None where it did not."""
-        with self.read() as connection:
-            return meta_of(connection).get(_CALIBRATION)
-
-    def keep_calibration(self, text: str) -> None:
-        with self.note() as connection:
-            connection.execute(sa.delete(tables.meta).where(tables.meta.c.key == _CALIBRATION))
-            connection.execute(sa.insert(tables.meta).values(key=_CALIBRATION, value=text))
 
     def document_ids(self) -> list[str]:
         with self.read() as connection:

@@ -8,6 +8,7 @@ QAError
     StorageError     the data folder cannot be read or written
     EngineError      a search engine failed; the cause is chained
     ModelError       a model is missing, corrupt or unusable: the answer goes on without it
+    UsageError       a command was given what cannot be: exit status 2
 """
 
 
@@ -46,3 +47,7 @@ class EngineError(QAError):
 
 class ModelError(QAError):
     """A model cannot be used: the one that embeds, reranks, or reads."""
+
+
+class UsageError(QAError):
+    """A command was given what cannot be, such as a name that nothing has; nothing was done."""

@@ -176,6 +176,7 @@ class DocumentSummary:
     media_type: str
     characters: int
     passages: int
+    passages_not_embedded: int
     pages: int | None
     added_at: float
     metadata: Mapping[str, object]
@@ -201,9 +202,13 @@ class StoredPassage:
 
 def summary_rows(passages: sa.Table) -> sa.Select[Any]:
     columns = [column for column in documents.c if column.name not in ("text", "headings", "wrapped")]
-    count = sa.select(sa.func.count()).where(passages.c.document_id == documents.c.id).scalar_subquery()
+    own = sa.select(sa.func.count()).where(passages.c.document_id == documents.c.id)
+    counts = (
+        own.scalar_subquery().label("passages"),
+        own.where(passages.c.vector.is_(None)).scalar_subquery().label("passages_not_embedded"),
+    )
     kept = sa.exists().where(originals.c.sha256 == documents.c.original)
-    return sa.select(*columns, count.label("passages"), kept.label("kept"))
+    return sa.select(*columns, *counts, kept.label("kept"))
 
 
 def passage_rows(passages: sa.Table) -> sa.Select[Any]:
@@ -280,6 +285,7 @@ def to_summary(row: sa.Row[Any], tags: Sequence[str] = (), sources: Sequence[str
         media_type=row.media_type,
         characters=row.characters,
         passages=row.passages,
+        passages_not_embedded=row.passages_not_embedded,
         pages=len(row.pages) or None,
         added_at=row.added_at,
         metadata=row.metadata,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -26,6 +26,7 @@ TYPES = {
     "txt": "text/plain",
 }
 """Short names for media types."""
+_SHORT = {media_type: name for name, media_type in TYPES.items()}
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 
 
@@ -61,26 +62,38 @@ def _type(name: str) -> str:
     return TYPES.get(name.lower().lstrip("."), name)
 
 
+def short_type(media_type: str) -> str:
+    """The short name of a media type; one without stays as it is."""
+    return _SHORT.get(media_type, media_type)
+
+
 EVERYTHING = Filter()
 
 
 def selected(connection: sa.Connection, chosen: Filter) -> frozenset[str]:
     """The ids of the documents that a filter leaves."""
-    documents, tags = tables.documents.c, tables.tags.c
     if chosen == Filter(chosen.documents) and chosen.documents is not None:
         return frozenset(chosen.documents)
-    query = sa.select(documents.id)
-    if chosen.collections:
-        query = query.where(documents.collection.in_(chosen.collections))
-    if chosen.types:
-        query = query.where(documents.media_type.in_([_type(one) for one in chosen.types]))
-    for tag in chosen.tags:
-        query = query.where(documents.id.in_(sa.select(tags.document_id).where(tags.tag == tag)))
-    if chosen.after or chosen.before:
-        query = query.where(documents.dated != "")
-    if chosen.after:
-        query = query.where(documents.dated >= chosen.after)
-    if chosen.before:  # "2024" includes all of 2024
-        query = query.where(sa.func.substr(documents.dated, 1, len(chosen.before)) <= chosen.before)
-    found = frozenset(connection.scalars(query))
+    others = conditions(replace(chosen, documents=None))  # ids may be more than SQLite takes in a statement
+    found = frozenset(connection.scalars(sa.select(tables.documents.c.id).where(*others)))
     return found if chosen.documents is None else found & frozenset(chosen.documents)
+
+
+def conditions(chosen: Filter) -> list[sa.ColumnElement[bool]]:
+    """What a filter asks of the rows of `documents`."""
+    documents, tags = tables.documents.c, tables.tags.c
+    found = list[sa.ColumnElement[bool]]()
+    if chosen.documents is not None:
+        found.append(documents.id.in_(chosen.documents))
+    if chosen.collections:
+        found.append(documents.collection.in_(chosen.collections))
+    if chosen.types:
+        found.append(documents.media_type.in_([_type(one) for one in chosen.types]))
+    found += [documents.id.in_(sa.select(tags.document_id).where(tags.tag == tag)) for tag in chosen.tags]
+    if chosen.after or chosen.before:
+        found.append(documents.dated != "")
+    if chosen.after:
+        found.append(documents.dated >= chosen.after)
+    if chosen.before:  # "2024" includes all of 2024
+        found.append(sa.func.substr(documents.dated, 1, len(chosen.before)) <= chosen.before)
+    return found

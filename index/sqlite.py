@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import unicodedata
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -43,6 +44,12 @@ def _configure(connection: Any, _: object) -> None:
         pragmas.insert(1, "auto_vacuum=INCREMENTAL")
     for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}").close()
+    connection.create_function("alike", 1, alike, deterministic=True)
+
+
+def alike(text: str) -> str:
+    """Without differences of case, or of how an accent is written: names of files come either way."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 
 def _begin(connection: sa.Connection) -> None:

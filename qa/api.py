@@ -10,20 +10,21 @@ from typing import Annotated, Any
 
 import fastapi_offline
 from fastapi import Body, FastAPI, Query, Response
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from index.errors import IndexMismatch, IndexMissing
-from qa import __version__, documents, failures, feedback
+from qa import __version__, documents, failures, feedback, reading, shelf
 from qa.config import resource
 from qa.examples import ANSWER, QUESTIONS
-from qa.guard import Guard
+from qa.guard import DOCS_POLICY, Guard
 from qa.model import Loaded
-from qa.schemas import AskQuery, AskRequest, ErrorReply, Health, ModelHealth, Turn
+from qa.replies import ERRORS, ErrorReply, Health, ModelHealth
+from qa.schemas import AskQuery, AskRequest, Turn
 from qa.types import Answer
 from qa.wire import Library
 
-_ERRORS: dict[int | str, dict[str, Any]] = {422: {"model": ErrorReply, "description": "The request is not valid"}}
 _DESCRIPTION = (
     "Ask your own documents; get the passages that answer, word for word, with citations that can be checked. "
     "Nothing is generated. Offsets count Unicode code points in the stored text of the whole document."
@@ -57,7 +58,9 @@ def create_app(library: Library, hosts: Collection[str] | None = None) -> FastAP
     failures.install(app)
     app.add_middleware(Guard, hosts=hosts)
     _ask(app, library)
+    shelf.install(app, library)
     documents.install(app, library)
+    reading.install(app, library)
     feedback.install(app, library)
     _health(app, library)
     _pages(app)
@@ -65,7 +68,7 @@ def create_app(library: Library, hosts: Collection[str] | None = None) -> FastAP
 
 
 def _ask(app: FastAPI, library: Library) -> None:
-    replies = _ERRORS | {
+    replies = ERRORS | {
         200: {"content": {"application/json": {"example": ANSWER}}},
         409: {"model": ErrorReply, "description": "Nothing is indexed yet"},
     }
@@ -142,20 +145,18 @@ def _pages(app: FastAPI) -> None:
     swagger = Path(fastapi_offline.__file__).parent / "static"
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
-    def chat() -> FileResponse:
-        return FileResponse(web / "index.html")
-
     @app.api_route("/library", methods=["GET", "HEAD"], include_in_schema=False)
-    def shelf() -> FileResponse:
-        return FileResponse(web / "library.html")
+    @app.api_route("/help", methods=["GET", "HEAD"], include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(web / "index.html")
 
     @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
     def docs() -> FileResponse:
-        return FileResponse(web / "docs.html")
+        return FileResponse(web / "docs.html", headers={"Content-Security-Policy": DOCS_POLICY})
 
     @app.api_route("/favicon.ico", methods=["GET", "HEAD"], include_in_schema=False)
     def favicon() -> Response:
         return FileResponse(web / "icon.svg", media_type="image/svg+xml")
 
-    app.mount("/web", StaticFiles(directory=web), name="web")
-    app.mount("/swagger", StaticFiles(directory=swagger), name="swagger")
+    for name, folder in (("web", web), ("swagger", swagger)):
+        app.mount(f"/{name}", GZipMiddleware(StaticFiles(directory=folder), minimum_size=500), name=name)

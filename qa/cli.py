@@ -37,8 +37,8 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run a command; an error that we know ends with its message and hint, and exit status 1."""
-    from index.errors import QAError
+    """Run a command; an error that we know ends with its message and hint, and exit status 1, or 2 for wrong usage."""
+    from index.errors import QAError, UsageError
 
     try:
         app()
@@ -46,7 +46,7 @@ def main() -> None:
         typer.secho(f"Error: {plain(error.message)}", fg="red", err=True)
         if error.hint:
             typer.echo(plain(error.hint), err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
 
 
 @app.command()
@@ -204,6 +204,7 @@ def status(data: Data = None, model: ModelName = None, as_json: Json = False) ->
             "model_found": installed,
             "word_pieces": "estimated, the model's tokenizer is not there" if estimated else "the model's own",
             "runtime": computed,
+            "confidence": plain(library.calibration.origin),
             "ocr": which("tesseract") or "tesseract is not there: scanned pages are reported, not read",
             "model_cache": str(library.settings.cache),
         }
@@ -253,14 +254,14 @@ def evaluate(
 ) -> None:
     """Measure retrieval, marking and confidence on questions with known answers."""
     with _evaluation():
-        from eval.command import Options, bounds, run
+        from eval.command import Options, run
     options = Options(
         folder=folder,
         data=data,
         limit=limit,
         save=save,
         compare=tuple(compare or ()),
-        fail_under=bounds(fail_under or ()),
+        fail_under=tuple(fail_under or ()),
         trec=trec,
         html=html,
         as_json=as_json,
@@ -272,10 +273,22 @@ def evaluate(
 
 @app.command()
 def calibrate(
-    questions: Annotated[str, typer.Argument(metavar="SET", help="Questions about your documents: .jsonl or .csv.")],
+    questions: Annotated[
+        str | None, typer.Argument(metavar="[SET]", help="Questions about your documents: .jsonl or .csv, or feedback.")
+    ] = None,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Take it back: use the one that comes with the program again.")
+    ] = False,
     data: Data = None,
 ) -> None:
     """Fit confidence to your own documents, questions, and embedding model."""
+    if reset == (questions is not None):
+        raise typer.BadParameter("name a set of questions, or give --reset, and not both", param_hint="SET")
+    if questions is None:
+        with opened(data) as library:
+            taken = library.catalogue.calibration.forget()
+            typer.echo(f"{'Taken back.' if taken else 'Nothing was fitted.'} In use is {library.calibration.origin}.")
+        return
     with _evaluation():
         from eval.command import calibrated
     typer.echo(calibrated(questions, data))

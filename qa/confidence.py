@@ -24,6 +24,7 @@ from index.types import Passage
 PARAMETERS = Path(__file__).with_name("confidence.json")
 DEPTH = 5
 """Passages that confidence looks at."""
+SHIPPED = "the one that comes with the program"
 
 # A word with a capital letter or a number, not the first word of the question.
 _NAME = regex.compile(r"(?<=\S\s+[\"'“‘(]*)(?:\p{Lu}|\p{N})[\p{L}\p{M}\p{N}’'.,-]*")
@@ -86,21 +87,27 @@ FEATURES: dict[Mode, list[str]] = {
 class Calibration:
     """The parameters of each mode, and the embedding model that they were fitted with (see `index.embed.identity`).
 
-    `fitted` is false where the model in use is another one: its cosines have another scale.
+    `fitted` is false where the model in use is another one: its cosines have another scale. `origin` says in words
+    what it was fitted to.
     """
 
     modes: Mapping[Mode, Parameters]
     fitted: bool = True
+    origin: str = SHIPPED
 
     @classmethod
-    def read(cls, text: str, model: str | None) -> Calibration:
-        """Raises QAError for a text that is not one."""
+    def read(cls, text: str, model: str | None, own: bool = False) -> Calibration:
+        """The one that comes with the program, or a library's own. Raises QAError for a text that is not one."""
         try:
             stored = json.loads(text)
             modes: dict[Mode, Parameters] = {mode: _checked(mode, stored["modes"][mode]) for mode in FEATURES}
-            return cls(modes, model is None or stored["model"] == model)
+            fitted = model is None or stored["model"] == model
+            known = ", ".join(str(stored[name]) for name in ("fitted_on", "fitted_at") if name in stored)
+            origin = f"fitted to this library ({known or 'it is not known when'})" if own else SHIPPED
+            return cls(modes, fitted, origin if fitted else f"{origin}, with another embedding model")
         except (ValueError, KeyError, TypeError) as error:
-            raise QAError(f"this is no calibration of confidence: {error!r}", "Run `qa calibrate` again.") from error
+            hint = "Run `qa calibrate` again, or go back to the one that comes with the program: qa calibrate --reset"
+            raise QAError(f"this is no calibration of confidence: {error!r}", hint) from error
 
 
 def _checked(mode: Mode, parameters: Parameters) -> Parameters:

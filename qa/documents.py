@@ -1,4 +1,4 @@
-"""Documents over HTTP: sent in, listed, shown, drawn, replaced, removed."""
+"""Documents over HTTP: sent in, replaced, labelled, removed."""
 
 from __future__ import annotations
 
@@ -11,49 +11,27 @@ import secrets
 import shutil
 import unicodedata
 from collections.abc import AsyncIterator, Mapping, Sequence
-from itertools import count, pairwise
+from itertools import count
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
-from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, PlainTextResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from index.boxes import unpack
 from index.errors import DocumentError
 from index.load import from_text
 from index.schema import DocumentSummary
 from index.types import Document
 from qa.answer import document_url
-from qa.config import resource
 from qa.jobs import Item
-from qa.schemas import (
-    Added,
-    DocumentInfo,
-    DocumentList,
-    ErrorReply,
-    JobInfo,
-    JobList,
-    Labels,
-    NewDocument,
-    NewDocuments,
-    NewText,
-    PageInfo,
-    Removed,
-    document_info,
-    job_info,
-)
+from qa.replies import ERRORS, NOT_FOUND, Added, DocumentInfo, JobInfo, JobList, Removed, document_info, job_info
+from qa.schemas import Labels, NewDocument, NewDocuments, NewText
 from qa.wire import Library
 
-_ERRORS: dict[int | str, dict[str, Any]] = {422: {"model": ErrorReply, "description": "The request is not valid"}}
-_NOT_FOUND = _ERRORS | {404: {"model": ErrorReply, "description": "There is none of that name"}}
 WAIT = 600.0
 """Seconds that `?wait=true` waits at most."""
 MOST_FILES = 1_000
@@ -77,9 +55,6 @@ _MULTIPART = {
 def install(app: FastAPI, library: Library) -> None:
     _adding(app, library)
     _jobs(app, library)
-    _listing(app, library)
-    _showing(app, library)
-    _pages(app, library)
     _changing(app, library)
 
 
@@ -87,11 +62,11 @@ def found(library: Library, document_id: str) -> DocumentSummary:
     """Raises HTTPException (404)."""
     summary = library.catalogue.summary(document_id)
     if summary is None:
-        raise _unknown(document_id)
+        raise unknown(document_id)
     return summary
 
 
-def _unknown(document_id: str) -> HTTPException:
+def unknown(document_id: str) -> HTTPException:
     return HTTPException(404, f"there is no document {document_id[:200]!r}; GET /documents lists them")
 
 
@@ -100,7 +75,7 @@ def _adding(app: FastAPI, library: Library) -> None:
         "application/json": {"schema": NewDocuments.model_json_schema()},
         "multipart/form-data": {"schema": _MULTIPART},
     }
-    replies = _ERRORS | {201: {"model": JobInfo, "description": "Done, with `wait`"}}
+    replies = ERRORS | {201: {"model": JobInfo, "description": "Done, with `wait`"}}
 
     @app.post(
         "/documents",
@@ -229,18 +204,18 @@ def _jobs(app: FastAPI, library: Library) -> None:
             raise HTTPException(404, f"there is no job {job_id[:100]!r}; GET /jobs lists the latest")
         return job_info(known, library.catalogue.generation())
 
-    @app.get("/jobs", responses=_ERRORS, tags=["documents"])
+    @app.get("/jobs", responses=ERRORS, tags=["documents"])
     def list_jobs(limit: Annotated[int, Query(ge=1, le=100)] = 20) -> JobList:
         """The latest jobs, the newest first."""
         generation = library.catalogue.generation()
         return JobList([job_info(one, generation) for one in library.jobs.recent(limit)])
 
-    @app.get("/jobs/{job_id}", responses=_NOT_FOUND, tags=["documents"])
+    @app.get("/jobs/{job_id}", responses=NOT_FOUND, tags=["documents"])
     def get_job(job_id: str) -> JobInfo:
         """How far each file is, and what became of it."""
         return job(job_id)
 
-    @app.get("/jobs/{job_id}/events", responses=_NOT_FOUND, tags=["documents"], response_class=EventSourceResponse)
+    @app.get("/jobs/{job_id}/events", responses=NOT_FOUND, tags=["documents"], response_class=EventSourceResponse)
     async def job_events(info: JobInfo = Depends(job)) -> AsyncIterator[ServerSentEvent]:  # noqa: B008
         """The same as server-sent events: `progress` at every change, `done` at the end."""
         before = None
@@ -254,107 +229,8 @@ def _jobs(app: FastAPI, library: Library) -> None:
             info = await run_in_threadpool(job, info.id)
 
 
-def _listing(app: FastAPI, library: Library) -> None:
-    @app.get("/documents", responses=_ERRORS, tags=["documents"])
-    def list_documents(
-        limit: Annotated[int, Query(ge=1, le=1000)] = 100, offset: Annotated[int, Query(ge=0, le=2**31)] = 0
-    ) -> DocumentList:
-        """The stored documents in the order of their titles, and how each was read."""
-        summaries = library.catalogue.summaries(limit, offset)
-        total = library.catalogue.counts()[0]
-        return DocumentList(total, [document_info(one, document_url(one.id)) for one in summaries])
-
-
-def _showing(app: FastAPI, library: Library) -> None:
-    @app.get("/documents/{document_id}", responses=_NOT_FOUND, tags=["documents"], response_model=DocumentInfo)
-    def get_document(document_id: str, request: Request, response: Response) -> DocumentInfo | FileResponse:
-        """About a document; for a browser the page that shows its text and marks the cited place."""
-        summary = library.catalogue.summary(document_id)
-        response.headers["Vary"] = "Accept"
-        if "text/html" in request.headers.get("accept", ""):
-            return FileResponse(resource("web") / "source.html", 200 if summary else 404, {"Vary": "Accept"})
-        return document_info(found(library, document_id), document_url(document_id))
-
-    @app.get(
-        "/documents/{document_id}/text", responses=_NOT_FOUND, tags=["documents"], response_class=PlainTextResponse
-    )
-    def get_text(document_id: str) -> PlainTextResponse:
-        """The stored text that every offset counts in."""
-        document = library.catalogue.document(document_id)
-        if document is None:
-            raise _unknown(document_id)
-        return PlainTextResponse(document.text, headers={"X-Document-SHA256": document.sha256})
-
-    @app.get("/documents/{document_id}/original", responses=_NOT_FOUND, tags=["documents"], response_class=Response)
-    def get_original(document_id: str) -> Response:
-        """The file as it came, to be saved; never shown as a page of this service."""
-        found(library, document_id)
-        original = library.catalogue.sources.original(document_id)
-        if original is None:
-            raise HTTPException(
-                404, "the file itself is not stored; QA_ORIGINALS keeps those that are added from now on"
-            )
-        name = original.name.rpartition("/")[2]
-        headers = {
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
-            "Content-Security-Policy": "sandbox; default-src 'none'",
-        }
-        return Response(original.bytes, media_type=original.media_type, headers=headers)
-
-
-def _pages(app: FastAPI, library: Library) -> None:
-    @app.get("/documents/{document_id}/pages", responses=_NOT_FOUND, tags=["documents"])
-    def list_pages(document_id: str) -> list[PageInfo]:
-        """Which part of the text stands on which page; empty for formats without pages."""
-        document = library.catalogue.document(document_id)
-        if document is None:
-            raise _unknown(document_id)
-        starts = [*document.pages, len(document.text)]
-        return [PageInfo(number, *span) for number, span in enumerate(pairwise(starts), 1)] if document.pages else []
-
-    @app.get(
-        "/documents/{document_id}/pages/{number}.png",
-        responses=_NOT_FOUND | {200: {"content": {"image/png": {}}}},
-        tags=["documents"],
-        response_class=Response,
-    )
-    def get_page(
-        document_id: str,
-        number: Annotated[int, PathParameter(ge=1, le=2**31)],
-        request: Request,
-        start: Annotated[int, Query(ge=0, le=2**31, description="first marked character")] = 0,
-        end: Annotated[int, Query(ge=0, le=2**31, description="the one after the last")] = 0,
-        width: Annotated[int, Query(ge=100, le=3000, description="in pixels")] = 1000,
-    ) -> Response:
-        """A picture of the real page; its characters from `start` to `end`, as citations count them, are marked."""
-        summary = found(library, document_id)
-        drawn = f"{summary.original} {summary.sha256} {number} {start} {end} {width}"
-        tag = f'"{hashlib.sha256(drawn.encode()).hexdigest()[:32]}"'
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers={"ETag": tag})
-        return Response(
-            _drawn(library, summary, number, (start, end), width), media_type="image/png", headers={"ETag": tag}
-        )
-
-
-def _drawn(library: Library, summary: DocumentSummary, number: int, marked: tuple[int, int], width: int) -> bytes:
-    """Raises HTTPException (404), DocumentError."""
-    page = library.catalogue.page(summary.id, number)
-    original = library.catalogue.sources.original(summary.id) if page else None
-    if page is None or original is None:
-        what = f"page {number}" if page is None else "the file itself, from which pages are drawn (QA_ORIGINALS),"
-        raise HTTPException(404, f"{what} is not stored for {summary.title[:200]!r}")
-    span, layout = page
-    start, end = (min(max(one, span.start), span.end) - span.start for one in marked)
-    boxes = [box for box in unpack(layout.boxes)[start:end].tolist() if any(box)]
-    with NamedTemporaryFile(suffix=".pdf") as file:
-        file.write(original.bytes)
-        file.flush()
-        return library.sandbox.page(Path(file.name), number, boxes, width, original.name)
-
-
 def _changing(app: FastAPI, library: Library) -> None:
-    @app.put("/documents/{document_id}", responses=_NOT_FOUND, tags=["documents"])
+    @app.put("/documents/{document_id}", responses=NOT_FOUND, tags=["documents"])
     def replace_document(document_id: str, request: NewText) -> Added:
         """Replace a stored document by a text, in one step."""
         before = found(library, document_id)
@@ -363,16 +239,16 @@ def _changing(app: FastAPI, library: Library) -> None:
         library.searcher.refresh()
         return Added(library.catalogue.generation(), [report])
 
-    @app.patch("/documents/{document_id}", responses=_NOT_FOUND, tags=["documents"])
+    @app.patch("/documents/{document_id}", responses=NOT_FOUND, tags=["documents"])
     def label_document(document_id: str, request: Labels) -> DocumentInfo:
         """Put a document into another collection, or give it other tags."""
         library.catalogue.label(document_id, request.collection, request.tags)
         return document_info(found(library, document_id), document_url(document_id))
 
-    @app.delete("/documents/{document_id}", responses=_NOT_FOUND, tags=["documents"])
+    @app.delete("/documents/{document_id}", responses=NOT_FOUND, tags=["documents"])
     def remove_document(document_id: str) -> Removed:
         """Remove a document, its file, and all that was made of it."""
         if not library.catalogue.remove(document_id):
-            raise _unknown(document_id)
+            raise unknown(document_id)
         library.searcher.refresh()
         return Removed(document_id, library.catalogue.generation())

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from index.errors import DocumentError, IndexMissing, QAError
 from qa.guard import HEADERS
-from qa.schemas import ErrorBody, ErrorReply
+from qa.replies import ErrorBody, ErrorReply
 
 _log = logging.getLogger(__name__)
 

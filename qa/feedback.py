@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import Body, FastAPI, HTTPException, Query, Request, Response
 
 from index.feedback import Judgement, Place
 from qa import documents, eval_set
 from qa.examples import FEEDBACK
-from qa.schemas import ErrorReply, FeedbackList, NewFeedback, TakenBack
+from qa.replies import ERRORS, NOT_FOUND, FeedbackList, TakenBack
+from qa.schemas import NewFeedback
 from qa.wire import Library
-
-_ERRORS: dict[int | str, dict[str, Any]] = {422: {"model": ErrorReply, "description": "The request is not valid"}}
-_NOT_FOUND = _ERRORS | {404: {"model": ErrorReply, "description": "There is none of that name"}}
 
 
 def install(app: FastAPI, library: Library) -> None:
-    @app.post("/feedback", status_code=201, responses=_NOT_FOUND, tags=["feedback"])
+    @app.post("/feedback", status_code=201, responses=NOT_FOUND, tags=["feedback"])
     def give_feedback(request: Annotated[NewFeedback, Body(openapi_examples=FEEDBACK)]) -> Judgement:
         """Say that a passage answers a question or does not, or without a passage that nothing does. What was said
         before of the same passage for the same question and history is forgotten."""
@@ -30,7 +28,7 @@ def install(app: FastAPI, library: Library) -> None:
 
     @app.get(
         "/feedback",
-        responses=_ERRORS | {200: {"content": {eval_set.MEDIA_TYPE: {}}}},
+        responses=ERRORS | {200: {"content": {eval_set.MEDIA_TYPE: {}}}},
         tags=["feedback"],
         response_model=FeedbackList,
     )
@@ -48,7 +46,7 @@ def install(app: FastAPI, library: Library) -> None:
             return Response(lines, media_type=eval_set.MEDIA_TYPE, headers={"Vary": "Accept"})
         return FeedbackList(*library.catalogue.feedback.latest(limit, offset))
 
-    @app.delete("/feedback/{feedback_id}", responses=_NOT_FOUND, tags=["feedback"])
+    @app.delete("/feedback/{feedback_id}", responses=NOT_FOUND, tags=["feedback"])
     def take_back(feedback_id: str) -> TakenBack:
         """Forget what was said."""
         if not library.catalogue.feedback.remove(feedback_id):

@@ -166,6 +166,8 @@ class Jobs:
     def _run(self) -> None:
         while not self.closing:
             with self._changed:
+                if self.closing:
+                    return
                 job_id, known = self._next()
                 if job_id is None:
                     self._changed.wait(None if known else RETRY)

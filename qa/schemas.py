@@ -1,25 +1,31 @@
-"""What comes in and goes out over HTTP, checked at the edge."""
+"""What comes in over HTTP, checked at the edge."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
-from index.build import Report
 from index.errors import QAError
-from index.feedback import Judgement
 from index.fusion import Mode
-from index.schema import DocumentSummary
 from index.select import TYPES, Filter
 from qa import types
-from qa.jobs import Job, JobFile
 
 QUESTION_CHARACTERS = 2_000
 TITLE_CHARACTERS = 500
+SOUGHT = 200
+"""Characters of what is looked for in a list or a text."""
 TOP_K = 100
 LABEL = 100
 """Characters of a collection's or a tag's name."""
@@ -37,6 +43,12 @@ def _well_formed(text: str) -> str:
 def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; write what you want to know")
+    return _well_formed(text)
+
+
+def _some_words(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; write what to look for")
     return _well_formed(text)
 
 
@@ -65,6 +77,7 @@ DocumentId = Annotated[
     Field(pattern=r"^[\p{L}\p{N}_~@.+=-]{1,200}$", description="letters, digits and _ ~ @ . + = -, at most 200"),
     AfterValidator(lambda given: _refused(given) if not given.strip(".") else given),
 ]
+Sought = Annotated[str, Field(min_length=1, max_length=SOUGHT), AfterValidator(_some_words)]
 KnownId = Annotated[str, Field(max_length=200)]
 PassageId = Annotated[
     str,
@@ -95,6 +108,11 @@ class Turn(_Strict):
     @classmethod
     def _question_alone(cls, given: object) -> object:
         return {"question": given} if isinstance(given, str) else given
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        alone = {"type": "string", "maxLength": QUESTION_CHARACTERS, "description": "the question alone"}
+        return {"anyOf": [alone, handler(core)]}
 
     def turn(self) -> types.Turn:
         return types.Turn(self.question, tuple(self.passages))
@@ -144,6 +162,17 @@ class AskQuery(Chosen):
     top_k: int = Field(5, ge=1, le=TOP_K)
     history: list[QuestionText] = Field(default_factory=list, max_length=50)
     mode: Mode = "hybrid"
+
+
+class ListQuery(Chosen):
+    """Which documents are listed, and in which order."""
+
+    q: Annotated[str, Field(max_length=SOUGHT), AfterValidator(_well_formed)] = Field(
+        "", description="words that the title, a source, the collection or a tag must hold, case aside"
+    )
+    order: Literal["title", "added"] = Field("title", description="by title, or the newest first")
+    limit: int = Field(100, ge=1, le=1000)
+    offset: int = Field(0, ge=0, le=2**31)
 
 
 class JudgedSpan(_Strict):
@@ -202,174 +231,3 @@ class NewDocument(NewText):
 
 class NewDocuments(_Strict):
     documents: list[NewDocument] = Field(min_length=1, max_length=1000)
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentInfo:
-    """A stored document without its text, and how its file was read.
-
-    `url` is a page that shows it, `original_url` the file as it came (null when it is not kept), `page_url` the picture
-    of a page, `{page}` being its number (null without pages). `added_at` is in seconds since 1970.
-    """
-
-    id: str
-    title: str
-    source: str
-    sources: tuple[str, ...]
-    sha256: str
-    media_type: str
-    characters: int
-    passages: int
-    pages: int | None
-    added_at: float
-    dated: str
-    collection: str
-    tags: tuple[str, ...]
-    metadata: Mapping[str, object]
-    pages_without_text: tuple[int, ...]
-    pages_by_ocr: tuple[int, ...]
-    tables: int
-    warnings: tuple[str, ...]
-    seconds: float
-    url: str
-    original_url: str | None
-    page_url: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class PageInfo:
-    """A page, from 1, and the part of the text that stands on it."""
-
-    page: int
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentList:
-    total: int
-    documents: list[DocumentInfo]
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """`embedded` is false while the model is away: found by BM25 already, by meaning later."""
-
-    generation: int
-    documents: list[Report]
-
-
-@dataclass(frozen=True, slots=True)
-class JobInfo:
-    """What was sent, and how far it is. `documents` has a report for each file that is done; `url` gives this again,
-    `events_url` streams it as it changes."""
-
-    id: str
-    state: Literal["queued", "running", "done"]
-    created_at: float
-    finished_at: float | None
-    files: list[JobFile]
-    documents: list[dict[str, Any]]
-    generation: int
-    url: str
-    events_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class JobList:
-    jobs: list[JobInfo]
-
-
-@dataclass(frozen=True, slots=True)
-class Removed:
-    removed: str
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class FeedbackList:
-    total: int
-    feedback: list[Judgement]
-
-
-@dataclass(frozen=True, slots=True)
-class TakenBack:
-    removed: str
-
-
-@dataclass(frozen=True, slots=True)
-class ModelHealth:
-    """`reason` says why it is not ready; `runtime` what computes the embedding model, and how precisely."""
-
-    name: str
-    state: Literal["not loaded", "loading", "ready", "failed"]
-    runtime: str | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """`retrieval` is what a hybrid question gets now; `reason` says why when that is BM25 alone, or nothing.
-
-    `status` is "failing" when the index was made anew with other settings meanwhile: nothing can be added, and after a
-    change of model questions are answered from what was there before. `repaired` says why the search index was made
-    again at this start, if it was. `reranker` and `reader` are null unless they are set; `calibrated` is false where
-    confidence was fitted with another model than the one in use.
-    """
-
-    status: Literal["ok", "failing"]
-    version: str
-    retrieval: Mode
-    reason: str | None
-    model: ModelHealth
-    reranker: ModelHealth | None
-    reader: ModelHealth | None
-    calibrated: bool
-    generation: int
-    documents: int
-    passages: int
-    passages_not_embedded: int
-    repaired: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorBody:
-    code: str
-    message: str
-    hint: str
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorReply:
-    """The one shape of every error."""
-
-    error: ErrorBody
-
-
-def document_info(summary: DocumentSummary, url: str) -> DocumentInfo:
-    own = {name: getattr(summary, name) for name in DocumentSummary.__dataclass_fields__}
-    kept = own.pop("kept")
-    del own["original"]
-    return DocumentInfo(
-        **asdict(own.pop("reading")),
-        **own,
-        url=url,
-        original_url=f"{url}/original" if kept else None,
-        page_url=f"{url}/pages/{{page}}.png" if kept and summary.pages else None,
-    )
-
-
-def job_info(job: Job, generation: int) -> JobInfo:
-    url = f"/jobs/{job.id}"
-    reports = [file.report for file in job.files if file.report]
-    return JobInfo(
-        job.id,
-        job.state,
-        job.created_at,
-        job.finished_at,
-        job.files,
-        reports,
-        generation,
-        url,
-        f"{url}/events",
-    )

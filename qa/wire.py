@@ -26,7 +26,7 @@ from index.ranking import RANKING, Ranking
 from index.rerank import load_reranker
 from index.search import Searcher
 from qa.answer import Answerer, Models
-from qa.confidence import PARAMETERS, Calibration
+from qa.confidence import PARAMETERS, SHIPPED, Calibration
 from qa.config import Settings
 from qa.jobs import Jobs
 from qa.model import Loaded, Model
@@ -34,6 +34,7 @@ from qa.reader import load_reader
 
 _log = logging.getLogger(__name__)
 
+UNREADABLE = f"{SHIPPED}, since this library's own cannot be read"
 RERANKER_AWAY, READER_AWAY = "passages are not reranked", "whole sentences are marked"
 
 
@@ -113,15 +114,15 @@ class Library:
 
         One of its own that cannot be read is told as not fitted.
         """
-        own = self.catalogue.calibration()
+        own = self.catalogue.calibration.text()
         if self._calibration is None or self._calibration[0] != own:
             model = embed.identity(self.settings.model)
             shipped = Calibration.read(PARAMETERS.read_text(encoding="utf-8"), model)
             try:
-                self._calibration = own, shipped if own is None else Calibration.read(own, model)
+                self._calibration = own, shipped if own is None else Calibration.read(own, model, own=True)
             except QAError as error:
                 _log.warning("%s. %s", error.message, error.hint)
-                self._calibration = own, replace(shipped, fitted=False)
+                self._calibration = own, replace(shipped, fitted=False, origin=UNREADABLE)
         return self._calibration[1]
 
     def load_models(self, embedder: bool) -> None:

@@ -6,15 +6,17 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -29,6 +31,9 @@ from index.types import Document, Vector, Vectors
 from qa.api import create_app
 from qa.config import settings
 from qa.wire import Library, open_library
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 ROOT = Path(__file__).parent.parent
 hypothesis_settings.register_profile("qa", deadline=None)  # what is compiled at its first call takes longer then
@@ -148,10 +153,16 @@ def environment(**given: str) -> dict[str, str]:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts `qa serve` on a free port over the test's own data folder; stopped at the end."""
+    with starting(tmp_path / "served") as run:
+        yield run
+
+
+@contextmanager
+def starting(data: Path) -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
     def run(prefix: Sequence[str] = (), cwd: Path = ROOT, **given: str) -> Server:
-        values = environment(**({"QA_DATA": str(tmp_path / "served"), "QA_PORT": "0"} | given))
+        values = environment(**({"QA_DATA": str(data), "QA_PORT": "0"} | given))
         process = subprocess.Popen(
             [*prefix, sys.executable, "-m", "qa", "serve"],
             cwd=cwd,
@@ -164,10 +175,58 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         servers.append(server)
         return server
 
-    yield run
-    for server in servers:
-        server.process.terminate()
-        server.process.communicate(timeout=20)
+    try:
+        yield run
+    finally:
+        for server in servers:
+            server.process.terminate()
+            server.process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One service with the real model and the seed document, for the tests of a module that leave it as it is."""
+    with starting(tmp_path_factory.mktemp("service")) as run:
+        server = run()
+        server.until_hybrid()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, or another one."""
+    from playwright.sync_api import sync_playwright
+
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    assert found, "the browser tests need Chromium: install the package chromium"
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=found, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A person's browser; its pages fail the test on any script error, refused resource or request to elsewhere."""
+    context = browser.new_context(
+        permissions=["clipboard-read", "clipboard-write"], viewport={"width": 1100, "height": 850}
+    )
+    context.set_default_timeout(10_000)
+    problems: list[str] = []
+    context.on("weberror", lambda error: problems.append(str(error.error)))
+    context.on("console", lambda message: problems.append(message.text) if "Content Security" in message.text else None)
+    context.on("dialog", lambda dialog: problems.append(dialog.message))
+    local = ("http://127.0.0.1:", "blob:", "data:")
+    context.on("request", lambda asked: None if asked.url.startswith(local) else problems.append(asked.url))
+    yield context
+    context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
 
 
 def _address(process: subprocess.Popen[str]) -> str:

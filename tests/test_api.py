@@ -291,6 +291,24 @@ def test_every_reply_has_a_strict_content_security_policy(client: TestClient) ->
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "unsafe" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["cross-origin-opener-policy"] == headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_only_the_page_with_swagger_may_write_html_or_show_pictures_from_within(client: TestClient) -> None:
+    for path in ("/", "/library", "/docs", "/health", "/nowhere", "/web/app.js", "/documents/none"):
+        policy = client.get(path, headers={"accept": "text/html"}).headers["content-security-policy"]
+        trusted = {"require-trusted-types-for 'script'", "trusted-types 'none'"} <= set(policy.split("; "))
+        assert (trusted, "data:" not in policy) == ((False, False) if path == "/docs" else (True, True))
+
+
+def test_one_page_stands_for_all_of_the_chat(client: TestClient, seed: Document) -> None:
+    page = client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    for path, status in (("/library", 200), ("/help", 200), (f"/documents/{seed.id}", 200), ("/documents/none", 404)):
+        reply = client.get(path, headers={"accept": "text/html"})
+        assert (reply.status_code, reply.content) == (status, page.content)
+    assert client.head("/help").status_code == 200
 
 
 def test_the_description_holds_worked_examples(client: TestClient) -> None:
@@ -299,6 +317,15 @@ def test_the_description_holds_worked_examples(client: TestClient) -> None:
     for example in ask["requestBody"]["content"]["application/json"]["examples"].values():
         assert client.post("/ask", json=example["value"]).status_code == 200
     assert ask["responses"]["200"]["content"]["application/json"]["example"]["passages"][0]["citation"]["quote"]
-    assert {"/ask", "/documents", "/documents/{document_id}", "/documents/{document_id}/text", "/health"} <= set(
+    document = "/documents/{document_id}"
+    assert {"/ask", "/documents", document, f"{document}/text", f"{document}/matches", "/labels", "/health"} <= set(
         described["paths"]
     )
+
+
+def test_the_description_says_that_an_earlier_question_may_stand_alone(client: TestClient) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    for request in ("AskRequest", "NewFeedback"):
+        assert schemas[request]["properties"]["history"]["items"] == {"$ref": "#/components/schemas/Turn"}
+    assert [one["type"] for one in schemas["Turn"]["anyOf"]] == ["string", "object"]
+    assert schemas["Turn"]["anyOf"][1]["required"] == ["question"]

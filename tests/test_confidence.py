@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,17 @@ from eval.calibrate import Example, fit
 from index.care import backup, restore
 from index.catalogue import Catalogue
 from index.errors import QAError
-from qa.confidence import FEATURES, PARAMETERS, Calibration, Parameters, confidence, features, probability_of
-from qa.wire import Library
+from qa.confidence import (
+    FEATURES,
+    PARAMETERS,
+    SHIPPED,
+    Calibration,
+    Parameters,
+    confidence,
+    features,
+    probability_of,
+)
+from qa.wire import UNREADABLE, Library
 from tests.conftest import qa
 
 SURE = Parameters(features=["words"], weights=[0.0], intercept=2.0, threshold=0.5)
@@ -55,19 +65,42 @@ def test_what_is_no_calibration_is_refused_with_what_to_do(text: str) -> None:
 
 def test_one_of_its_own_that_cannot_be_read_is_told_as_not_calibrated(library: Library) -> None:
     before = library.answerer.ask("Who would monitor the ceasefire?")
-    library.catalogue.keep_calibration("{}")
+    library.catalogue.calibration.keep("{}")
     after = library.answerer.ask("Who would monitor the ceasefire?")
     assert (before.calibrated, after.calibrated) == (True, False)
     assert after.confidence == before.confidence
 
 
+def test_what_it_was_fitted_to_is_told(library: Library) -> None:
+    def told(**stored: str) -> str:
+        library.catalogue.calibration.keep(json.dumps(json.loads(PARAMETERS.read_text()) | stored))
+        return library.calibration.origin
+
+    assert library.calibration.origin == SHIPPED
+    known = {"fitted_on": "questions.csv, by qa calibrate", "fitted_at": "2026-11-25"}
+    assert told(**known) == "fitted to this library (questions.csv, by qa calibrate, 2026-11-25)"
+    assert told(**known, model="another@0123").endswith("2026-11-25), with another embedding model")
+    library.catalogue.calibration.keep("{}")
+    assert library.calibration.origin == UNREADABLE
+
+
+def test_taken_back_it_is_the_one_that_comes_with_the_program(library: Library) -> None:
+    question = "Who would monitor the ceasefire?"
+    shipped = library.answerer.ask(question).confidence
+    library.catalogue.calibration.keep(spoilt(weights=[0.0] * 3, intercept=9.0))
+    assert library.answerer.ask(question, mode="bm25").confidence == pytest.approx(1 / (1 + np.exp(-9)), abs=1e-4)
+    assert library.catalogue.calibration.forget()
+    assert library.answerer.ask(question).confidence == shipped
+    assert not library.catalogue.calibration.forget()
+
+
 def test_it_is_kept_with_the_library_in_every_backup(library: Library, tmp_path: Path) -> None:
-    library.catalogue.keep_calibration("first")
-    library.catalogue.keep_calibration("last")
+    library.catalogue.calibration.keep("first")
+    library.catalogue.calibration.keep("last")
     backup(library.catalogue, tmp_path / "copy.qa")
-    library.catalogue.keep_calibration("later")
+    library.catalogue.calibration.keep("later")
     restore(library.catalogue, tmp_path / "copy.qa", replace=True)
-    assert library.catalogue.calibration() == "last"
+    assert library.catalogue.calibration.text() == "last"
 
 
 def test_a_question_foreign_to_the_model_has_the_confidence_of_bm25(library: Library) -> None:
@@ -130,6 +163,12 @@ def test_it_is_fitted_to_a_persons_own_library_and_used_from_then_on(tmp_path: P
     after = asked()
     assert after["calibrated"]
     assert after["confidence"] > max(0.9, before["confidence"])  # every one of them is answered by the first passage
+    today = datetime.now(UTC).date().isoformat()
+    assert f"fitted to this library (questions.csv, by qa calibrate, {today})" in qa("status", **own).stdout
+    assert qa("calibrate", "--reset", **own).stdout == f"Taken back. In use is {SHIPPED}.\n"
+    assert qa("calibrate", "--reset", **own).stdout == f"Nothing was fitted. In use is {SHIPPED}.\n"
+    assert json.loads(qa("status", "--json", **own).stdout)["confidence"] == SHIPPED
+    assert asked()["confidence"] == before["confidence"]
 
 
 @pytest.mark.model
@@ -138,7 +177,7 @@ def test_too_few_questions_are_refused_and_nothing_is_changed(tmp_path: Path, ow
     assert done.returncode == 1
     assert "5 questions that the documents answer are too few" in done.stderr
     with closing(Catalogue(Path(own["QA_DATA"]), {})) as catalogue:
-        assert catalogue.calibration() is None
+        assert catalogue.calibration.text() is None
 
 
 def test_with_another_model_a_reply_says_that_confidence_is_not_calibrated(

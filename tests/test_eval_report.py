@@ -22,7 +22,7 @@ from eval.compare import compare
 from eval.dataset import Gold, Question
 from eval.metrics import summarise, values
 from eval.page import QUESTIONS, SHOWN, highlighted, page
-from eval.report import Grid, as_json, changed, comparison, grids, legend, rankings, table
+from eval.report import Grid, as_json, changed, comparison, comparisons, grids, legend, rankings, table
 from eval.run import Run
 from index.types import Span
 from tests.conftest import ROOT
@@ -105,6 +105,18 @@ def test_a_comparison_tells_difference_p_and_who_won() -> None:
     starred = next(line for line in lines if "*" in line)
     assert starred.split() == ["RR@10", "*", "0.250", "0.750", "0.500", "±0.000", "0.5000", *"2 / 0 / 0".split()]
     assert [line.split()[0] for line in shown(changed(found, ASKED)).splitlines()[2:]] == ["spans", "who"]
+
+
+def test_each_baseline_has_a_table_and_the_last_one_the_questions_that_changed_unless_none_did() -> None:
+    before, after = values(ASKED, BEFORE), values(ASKED, AFTER)
+    better, same = compare(before, after, "RR@10"), compare(after, after, "RR@10")
+    titles = [grid.title for grid in comparisons({"yesterday": same, "bm25": better}, "hybrid", ASKED)]
+    assert titles == [*(f"hybrid against {name}: 2 questions" for name in ("yesterday", "bm25")), CHANGED]
+    assert [grid.title for grid in comparisons({"bm25": better, "yesterday": same}, "hybrid", ASKED)][2:] == []
+    assert comparisons({}, "hybrid", ASKED) == []
+
+
+CHANGED = "Changed most, by RR@10"
 
 
 def test_words_of_others_are_not_markup_for_the_terminal() -> None:

@@ -184,14 +184,6 @@ def test_an_answer_has_a_limited_number_of_word_pieces(by_bytes: Reader) -> None
 # What is refused
 
 
-@pytest.mark.parametrize("name", ["no-such-model", "/no/such/folder", "../..", "a name with spaces"])
-def test_a_model_that_is_not_on_this_machine_is_never_fetched(name: str) -> None:
-    with pytest.raises(ModelError) as raised:
-        load_reader(name)
-    assert name in raised.value.message
-    assert "QA_READER" in raised.value.hint
-
-
 def test_a_model_made_for_something_else_is_refused(tmp_path: Path) -> None:
     from transformers import BertModel
 
@@ -209,17 +201,3 @@ def test_a_model_whose_tokenizer_knows_no_offsets_is_refused(tmp_path: Path) -> 
     with pytest.raises(ModelError, match="has no fast tokenizer") as raised:
         load_reader(str(tmp_path))
     assert "tokenizer.json" in raised.value.hint
-
-
-@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json"])
-def test_a_damaged_file_is_a_model_error(file: str, folder: Path, tmp_path: Path) -> None:
-    for path in folder.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes()[: 20 if path.name == file else None])
-    with pytest.raises(ModelError, match="cannot be loaded") as raised:
-        load_reader(str(tmp_path))
-    assert raised.value.__cause__ is not None
-
-
-def test_what_the_model_cannot_read_is_a_model_error(reader: Reader) -> None:
-    with pytest.raises(ModelError, match="failed"):
-        reader.span(QUESTION, "half a pair: \ud83d")

@@ -128,14 +128,6 @@ def test_a_name_is_looked_up_in_the_local_model_cache(
 # What is refused
 
 
-@pytest.mark.parametrize("name", ["no-such-model", "/no/such/folder", "../..", "a name with spaces"])
-def test_a_model_that_is_not_on_this_machine_is_never_fetched(name: str) -> None:
-    with pytest.raises(ModelError) as raised:
-        load_reranker(name)
-    assert name in raised.value.message
-    assert "QA_RERANKER" in raised.value.hint
-
-
 def test_a_model_with_several_labels_is_refused(tmp_path: Path) -> None:
     from transformers import BertForSequenceClassification
 
@@ -152,17 +144,3 @@ def test_an_embedding_model_is_refused_which_would_score_at_random(tmp_path: Pat
     with pytest.raises(ModelError, match="is no cross-encoder: its architecture is BertModel") as raised:
         load_reranker(str(tmp_path))
     assert "CrossEncoder" in raised.value.hint
-
-
-@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json"])
-def test_a_damaged_file_is_a_model_error(file: str, folder: Path, tmp_path: Path) -> None:
-    for path in folder.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes()[: 20 if path.name == file else None])
-    with pytest.raises(ModelError, match="cannot be loaded") as raised:
-        load_reranker(str(tmp_path))
-    assert raised.value.__cause__ is not None
-
-
-def test_what_the_model_cannot_read_is_a_model_error(reranker: Reranker) -> None:
-    with pytest.raises(ModelError, match="failed"):
-        reranker.rescored(QUESTION, ["half a pair: \ud83d"], 60)

@@ -1,53 +1,91 @@
-// Speaks HTTP with the service, and nothing else.
+// Speaks HTTP with the service, and nothing else. Paths of documents are those that the service gave: `/documents/ID`.
 
+const GONE = "The service does not answer.";
+const STRANGE = "The service's reply is not one that this page understands.";
+
+/** What went wrong and what can be done. `status`: of the reply, 0 where there was none. */
 export class ServiceError extends Error {
-  constructor(message, hint = "") {
+  constructor(message, hint = "", status = 0) {
     super(message);
     this.hint = hint;
+    this.status = status;
   }
 }
 
-/** The answer to a question; `history` holds the questions asked before it and the passages shown, oldest first. */
-export function ask(question, history) {
-  return request("/ask", { method: "POST", headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ question, history }) });
+/** The answer to a question. `request` is what /ask takes: question, history, top_k, mode, document_ids, … */
+export async function ask(request, signal) {
+  const answer = await json("/ask", { ...sending("POST", request), signal });
+  const fits = Array.isArray(answer.passages) && typeof answer.confidence === "number" && typeof answer.answerable === "boolean"
+    && answer.passages.every((one) => one.id && typeof one.text === "string" && Array.isArray(one.highlights) && one.citation?.url);
+  if (!fits) throw strange();
+  return answer;
 }
 
-export const health = () => request("/health");
+export const health = () => json("/health");
 
-export const documents = () => request("/documents?limit=1000");
+/** `{total, documents}`; `query`: q, collections, tags, types, order, limit, offset, each a value or a list of them. */
+export const documents = (query = {}) => json(`/documents?${parameters(query)}`);
 
-export const remove = (path) => request(path, { method: "DELETE" });
+/** The collections, tags and types that there are, with their numbers of documents. */
+export const labels = () => json("/labels");
 
-/** What is known about a document, its whole text, and which part of that stands on which page. */
-export async function source(path) {
-  const [about, text, pages] = await Promise.all(
-    [request(path), request(`${path}/text`, {}, "text"), request(`${path}/pages`)]);
-  return { about, text, pages };
+export const about = (path, signal) => json(path, { signal });
+
+/** Where the pages of a document begin and end in its text; empty for formats without pages. */
+export const pages = (path, signal) => json(`${path}/pages`, { signal });
+
+/** Part of a document's text by code points: `{text, characters, sha256}`, `characters` being those of the whole. */
+export async function text(path, start, end, signal) {
+  const reply = await request(`${path}/text?${parameters({ start, end })}`, { signal });
+  return {
+    text: exact(await reply.arrayBuffer()),
+    characters: Number(reply.headers.get("X-Document-Characters")),
+    sha256: reply.headers.get("X-Document-SHA256"),
+  };
 }
 
-/** Send files; `progress` is called with the share that is sent. The job that takes them in. */
-export function upload(files, progress) {
+/** Where words stand in a document: `{total, matches: [{start, end}]}`. */
+export const matches = (path, q, signal) => json(`${path}/matches?${parameters({ q })}`, { signal });
+
+/** Remove a document; `keepalive` also when the page is being left. */
+export const remove = (path, keepalive = false) => json(path, { method: "DELETE", keepalive });
+
+/** Put a document into a collection, or give it tags: `{collection, tags}`. */
+export const label = (path, given) => json(path, sending("PATCH", given));
+
+/** Say that a passage helps or not: `{question, history, helpful, passage: {document_id, start, end}}`. */
+export const judge = (given) => json("/feedback", sending("POST", given));
+
+export const takeBack = (id) => json(`/feedback/${encodeURIComponent(id)}`, { method: "DELETE" });
+
+/** How many judgements the service keeps. */
+export const judgements = async () => (await json("/feedback?limit=1")).total;
+
+/** Send files, `{file, name}`; `progress` is called with the share that is sent. The job that takes them in. */
+export function upload(files, progress, fields = {}) {
   const form = new FormData();
-  for (const file of files) form.append("files", file, file.name);
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  for (const { file, name } of files) form.append("files", file, name);
   return new Promise((resolve, reject) => {
-    const sending = new XMLHttpRequest();
-    sending.open("POST", "/documents");
-    sending.responseType = "json";
-    sending.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
-    sending.addEventListener("error", () => reject(new ServiceError("The service does not answer.", "Is it still running?")));
-    sending.addEventListener("load", () => {
-      const error = sending.response?.error ?? { message: `The service failed (${sending.status}).` };
-      if (sending.status < 300) resolve(sending.response);
-      else reject(new ServiceError(error.message, error.hint));
+    const request = new XMLHttpRequest();
+    request.open("POST", "/documents");
+    request.responseType = "json";
+    request.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
+    request.addEventListener("error", () => reject(new ServiceError(GONE, "Is it still running?")));
+    request.addEventListener("load", () => {
+      const error = request.response?.error ?? { message: `The service failed (${request.status}).` };
+      if (request.status >= 300) reject(new ServiceError(error.message, error.hint, request.status));
+      else if (request.response?.files?.length === files.length) resolve(request.response);
+      else reject(strange());
     });
-    sending.send(form);
+    request.send(form);
   });
 }
 
-/** Call `changed` with a job each time that it has changed, until it is done. Goes on by itself after a restart. */
-export function follow(job, changed) {
-  return new Promise((resolve) => {
+/** Call `changed` with a job each time that it has changed, until it is done, and `lost` while the service is away:
+ *  it goes on by itself when that is back. */
+export function follow(job, changed, lost) {
+  return new Promise((resolve, reject) => {
     const events = new EventSource(job.events_url);
     const take = (event) => changed(JSON.parse(event.data));
     events.addEventListener("progress", take);
@@ -56,20 +94,42 @@ export function follow(job, changed) {
       take(event);
       resolve();
     });
+    events.addEventListener("error", () => {
+      if (events.readyState === EventSource.CLOSED) reject(new ServiceError("The service does not tell what became of it.", "Try again: nothing is stored twice."));
+      else lost();
+    });
   });
 }
 
 /** Every character of a text, also a byte order mark at its start: offsets count it. */
 const exact = (bytes) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 
-async function request(path, options = {}, kind = "json") {
+const sending = (method, body) => ({ method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+function parameters(query) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
+  return new URLSearchParams(given.flatMap(([name, value]) => [value].flat().map((one) => [name, one])));
+}
+
+const strange = () => new ServiceError(STRANGE, "It may be of another version: reload the page.");
+
+async function json(path, options) {
+  const reply = await request(path, options);
+  const value = await reply.json().catch(() => null);
+  if (value === null || typeof value !== "object") throw strange();
+  return value;
+}
+
+async function request(path, options = {}) {
   let reply;
   try {
     reply = await fetch(path, { ...options, headers: { Accept: "application/json", ...options.headers } });
-  } catch {
-    throw new ServiceError("The service does not answer.", "Is it still running? Start it with: make serve");
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ServiceError(GONE, "Is it still running? Start it with: make serve");
   }
-  if (reply.ok) return kind === "json" ? reply.json() : exact(await reply.arrayBuffer());
-  const { error } = await reply.json().catch(() => ({ error: { message: `The service failed (${reply.status}).` } }));
-  throw new ServiceError(error.message, error.hint);
+  if (reply.ok) return reply;
+  const { error } = (await reply.json().catch(() => null)) ?? {};
+  if (error?.message) throw new ServiceError(error.message, error.hint, reply.status);
+  throw new ServiceError(`The service failed (${reply.status}).`, "Its log tells why.", reply.status);
 }

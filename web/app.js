@@ -1,8 +1,20 @@
-// The chat: builds the page from what the service answers, with textContent only.
+// Puts the parts of the page together: what is shown follows the address.
 
 import * as api from "./api.js";
-import { cut, place, quotation } from "./text.js";
-import { acceptDrops } from "./uploads.js";
+import * as chat from "./chat.js";
+import * as composer from "./composer.js";
+import * as conversations from "./conversations.js";
+import * as dialogs from "./dialogs.js";
+import * as documents from "./document.js";
+import { $, button, make, toast } from "./dom.js";
+import * as keys from "./keys.js";
+import * as library from "./library.js";
+import * as route from "./route.js";
+import * as scope from "./scope.js";
+import * as settings from "./settings.js";
+import * as status from "./status.js";
+import * as store from "./store.js";
+import { send } from "./uploads.js";
 
 const SAMPLES = [
   "Who would monitor the ceasefire?",
@@ -10,173 +22,162 @@ const SAMPLES = [
   "What might the occupied areas become?",
   "What is the capital of Australia?",
 ];
+const frame = $("#frame"), panel = $("#panel");
+const narrow = matchMedia("(max-width: 56rem)"), middle = matchMedia("(max-width: 100rem)");
+let opener = null, open = "";  // what had the focus before the panel was opened; what is open in it
 
-const $ = (selector, within = document) => within.querySelector(selector);
-const form = $("#ask"), field = $("#question"), turns = $("#turns");
-const asked = [];
-const history = []; // what was asked and what was shown, as /ask takes it
-let recalled = 0;
+/** Show what the address says. */
+async function follow({ path, hash, conversation, marks }) {
+  if (conversation === undefined) route.keep({ conversation: chat.shown().conversation?.id ?? null });
+  else await chat.show(conversation);
+  const before = open;
+  open = path === "/library" ? "library" : path.startsWith("/documents/") ? "document" : "";
+  for (const [name, view] of [["library", library], ["document", documents]]) {
+    $(`#${name}`).hidden = open !== name;
+    if (open !== name && before === name) view.hide();
+  }
+  panel.hidden = !open;
+  panel.setAttribute("aria-labelledby", `${open}-title`);
+  frame.classList.toggle("open", Boolean(open));
+  $("#open-library").setAttribute("aria-expanded", open === "library");
+  drawer(false);
+  cover();
+  if (open === "library" && before !== open) library.show();
+  if (open === "document") documents.show(path, hash, marks);
+  if (open && open !== before) {
+    if (!before) opener = document.activeElement;
+    $(`#${open}-title`).focus({ preventScroll: true });
+  }
+  if (!open && before) restoreFocus();
+  conversations.draw();
+}
 
-form.addEventListener("submit", (event) => {
+function restoreFocus() {
+  if (opener?.isConnected && opener !== document.body) opener.focus({ preventScroll: true });
+  else composer.focus();
+}
+
+/** What lies under something else can be neither reached nor heard. */
+function cover() {
+  const railed = frame.classList.contains("railed");
+  $("#chat").inert = railed || (Boolean(open) && narrow.matches);
+  panel.inert = railed;
+  const there = $("#rail").checkVisibility();
+  $("#menu").setAttribute("aria-expanded", there);
+}
+
+/** The list of chats: beside the chat where there is room, else over it for as long as it is needed. */
+function drawer(show) {
+  if (frame.classList.contains("railed") === show) return;
+  frame.classList.toggle("railed", show);
+  cover();
+  if (show) $("#new").focus();
+}
+
+function toggleRail() {
+  if (narrow.matches || (middle.matches && open)) drawer(!frame.classList.contains("railed"));
+  else settings.set({ rail: frame.classList.toggle("railless") === false });
+  cover();
+}
+
+function close() {
+  if (frame.classList.contains("railed")) {
+    drawer(false);
+    $("#menu").focus();
+  } else if (open) route.go("/");
+  else return false;
+  return true;
+}
+
+function newChat() {
+  route.go("/", { conversation: null });
+  drawer(false);
+  composer.focus();
+}
+
+/** Links inside the service open beside the chat; with a key held, as the browser does. */
+function clicked(event) {
+  const link = event.target.closest?.("a[href]");
+  if (frame.classList.contains("railed") && event.target === frame) drawer(false);
+  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  const opens = link.origin === location.origin && !link.hasAttribute("download") && link.target !== "_blank"
+    && (link.pathname === "/library" || /^\/documents\/[^/]+$/.test(link.pathname));
+  if (link.closest(".brand")) newChat();
+  else if (opens) route.go(link.pathname + link.hash, { marks: chat.marksFor(link) });
+  else return;
   event.preventDefault();
-  send(field.value.trim());
-});
-
-field.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-    event.preventDefault();
-    form.requestSubmit();
-  } else if (event.key === "ArrowUp" && asked.length && [...asked, ""].includes(field.value)) {
-    event.preventDefault();
-    recalled = Math.max(0, recalled - 1);
-    fill(asked[recalled]);
-  }
-});
-field.addEventListener("input", fit);
-
-async function send(question) {
-  if (!question || form.getAttribute("aria-busy") === "true") return;
-  const turn = begin(question);
-  form.setAttribute("aria-busy", "true");
-  try {
-    const answer = await api.ask(question, history.slice(-20));
-    asked.push(question);
-    history.push({ question, passages: answer.passages.map((passage) => passage.id) });
-    recalled = asked.length;
-    show(turn, answer);
-    if (field.value.trim() === question) fill("");
-  } catch (error) {
-    fail(turn, error);
-  } finally {
-    form.removeAttribute("aria-busy");
-    field.focus({ preventScroll: true });
-  }
-  refresh();
-}
-
-function begin(question) {
-  $("#welcome").hidden = true;
-  const turn = $("#turn").content.cloneNode(true).firstElementChild;
-  $(".question", turn).textContent = question;
-  turns.append(turn);
-  turn.scrollIntoView({ block: "start" });
-  return turn;
-}
-
-function show(turn, answer) {
-  const percent = `${Math.round(answer.confidence * 100)} %`;
-  const effective = $(".effective", turn);
-  effective.hidden = answer.effective_question === answer.question;
-  effective.textContent = `Asked together with what came before: ${answer.effective_question}`;
-  turn.classList.toggle("unanswered", !answer.answerable);
-  $(".verdict", turn).textContent = answer.answerable
-    ? `${certainty(answer.confidence)}, ${percent} · ${answer.took_ms.toFixed(0)} ms`
-    : `Not in these documents, as far as this search can tell (${percent} confident of an answer).`;
-  const nearest = $(".nearest", turn);
-  nearest.hidden = answer.answerable || answer.passages.length === 0;
-  const list = answer.answerable ? $(".passages", turn) : $(".passages", nearest);
-  list.append(...answer.passages.map(card));
-  turn.scrollIntoView({ block: "start" });
-}
-
-function certainty(confidence) {
-  if (confidence >= 0.85) return "Very likely answered below";
-  return confidence >= 0.6 ? "Probably answered below" : "Perhaps answered below";
-}
-
-function card(passage) {
-  const item = $("#passage").content.cloneNode(true).firstElementChild;
-  const { citation } = passage;
-  const mark = passage.highlights[0];
-  const address = mark ? `${citation.url}&mark=${mark.start},${mark.end}` : citation.url;
-  $(".rank", item).textContent = passage.rank;
-  $("cite", item).textContent = citation.title;
-  $(".place", item).textContent = place(citation);
-  $(".citation", item).href = address;
-  $(".heading", item).hidden = !citation.heading;
-  $(".heading", item).textContent = citation.heading;
-  $("blockquote", item).append(...marked(passage));
-  $(".why", item).textContent = reasons(passage.scores);
-  $(".copy", item).setAttribute("aria-label", `Copy passage ${passage.rank} with its citation`);
-  $(".copy", item).addEventListener("click", (event) => copy(event.target, citation, new URL(address, location)));
-  return item;
-}
-
-/** The passage's text as nodes, its highlights in <mark>. */
-function marked(passage) {
-  const from = passage.citation.start;
-  const edges = passage.highlights.flatMap(({ start, end }) => [start - from, end - from]);
-  return cut(passage.text, edges).map((part, n) => {
-    if (n % 2 === 0) return document.createTextNode(part);
-    const mark = document.createElement("mark");
-    mark.textContent = part;
-    return mark;
-  });
-}
-
-function reasons({ bm25_rank, dense_rank }) {
-  const found = [];
-  if (bm25_rank) found.push(`by its words (no. ${bm25_rank})`);
-  if (dense_rank) found.push(`by its meaning (no. ${dense_rank})`);
-  return `Found ${found.join(" and ")}`;
-}
-
-async function copy(button, citation, address) {
-  try {
-    await navigator.clipboard.writeText(quotation(citation, address));
-    button.textContent = "Copied";
-  } catch {
-    button.textContent = "Not allowed here";
-  }
-  setTimeout(() => (button.textContent = "Copy"), 2000);
-}
-
-function fail(turn, error) {
-  turn.classList.add("failed");
-  $(".verdict", turn).textContent = [error.message, error.hint].filter(Boolean).join(" ");
-}
-
-function fill(text) {
-  field.value = text;
-  fit();
-}
-
-function fit() {
-  field.rows = Math.min(8, Math.max(1, field.value.split("\n").length, Math.ceil(field.value.length / 70)));
-}
-
-/** Say what is searched and, while the model is away, that keywords alone are; ask again until it is there. */
-async function refresh() {
-  const notice = $("#notice");
-  try {
-    const state = await api.health();
-    notice.hidden = state.retrieval === "hybrid";
-    notice.textContent = `Keyword search only: ${state.reason}.`.replace("..", ".");
-    const count = state.documents === 1 ? "1 document" : `${state.documents} documents`;
-    $("#library").textContent = `${count}, ${state.passages} passages`;
-    if (state.model.state === "loading") setTimeout(refresh, 1000);
-  } catch (error) {
-    notice.hidden = false;
-    notice.textContent = `${error.message} ${error.hint}`;
-  }
 }
 
 function sample(question) {
-  const item = document.createElement("li");
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = question;
-  button.addEventListener("click", () => send(question));
-  item.append(button);
-  return item;
+  return make("li", "", button(question, () => ask(question)));
 }
 
 /** Questions to try, as long as the documents that they are about are there. */
 async function offerSamples() {
-  const { documents } = await api.documents().catch(() => ({ documents: [] }));
-  if (documents.some(({ source }) => source.startsWith("seeds/"))) $("#samples").append(...SAMPLES.map(sample));
+  const { documents: found } = await api.documents({ q: "seeds/", limit: 1 }).catch(() => ({ documents: [] }));
+  if (found.some(({ source }) => source.startsWith("seeds/"))) $("#samples").replaceChildren(...SAMPLES.map(sample));
 }
 
-acceptDrops($("#uploads"), refresh);
-offerSamples();
-refresh();
+async function ask(question) {
+  if (location.search && chat.shown().turns.length) route.go("/", {}, true);
+  const answered = await chat.send(question);
+  conversations.draw();
+  return answered;
+}
+
+function addText(text) {
+  const name = `Pasted ${new Date().toLocaleString("sv").replaceAll(":", ".")}.txt`;
+  route.go("/library");
+  send([{ file: new File([text], name), name }], {}, () => { recheck(); library.refresh(); });
+}
+
+async function unkept(error) {
+  const why = error?.name === "QuotaExceededError" ? "its storage is full. Save or delete some" : `it says ${error?.message || error}`;
+  const line = $("#unkept");
+  line.hidden = false;
+  line.textContent = `This browser does not keep your chats: ${why}. They stay until this page is closed.`;
+}
+
+const recheck = () => status.refresh(() => { chat.retry(); library.refresh(); });
+
+async function begin() {
+  frame.classList.toggle("railless", settings.get().rail === false);
+  settings.setup();
+  library.setup({ changed: () => { recheck(); offerSamples(); }, opened: () => open !== "library" && route.go("/library") });
+  chat.setup({ before: library.settle, after: recheck, listed: conversations.draw });
+  composer.setup(() => chat.shown().turns.map(({ question }) => question), ask, addText);
+  scope.whenChosen((chosen) => {
+    composer.showScope(chosen, button("Ask all", () => { scope.choose({}); composer.focus(); }));
+    chat.keepScope();
+  });
+  addEventListener("click", clicked);
+  $("#new").addEventListener("click", newChat);
+  $("#menu").addEventListener("click", toggleRail);
+  $("#open-library").addEventListener("click", () => (open === "library" ? route.go("/") : route.go("/library")));
+  document.querySelectorAll("#panel .close").forEach((one) => one.addEventListener("click", close));
+  document.querySelectorAll("[data-open]").forEach((one) => one.addEventListener("click", () => dialogs.open(one.dataset.open)));
+  narrow.addEventListener("change", cover);
+  middle.addEventListener("change", cover);
+  keys.setup({
+    Escape: close, "/": composer.focus, c: newChat, l: () => route.go("/library"), "?": () => dialogs.open("help"),
+    j: () => keys.step(1), k: () => keys.step(-1), n: () => documents.step(1), p: () => documents.step(-1),
+    f: () => (open === "document" ? $("#words").focus() : false), o: () => document.activeElement.closest(".passage")?.querySelector(".citation").click(),
+  });
+  recheck();
+  offerSamples();
+  await store.open(unkept, (id) => { chat.changedElsewhere(id); conversations.draw(); });
+  route.start(follow);
+  const question = new URLSearchParams(location.search).get("q")?.trim();
+  if (question && !history.state?.conversation) {
+    composer.fill(question);
+    $("#ask").requestSubmit();
+  } else if (!open) composer.focus();
+}
+
+$("#settings").addEventListener("toggle", async () => {
+  const count = await api.judgements().catch(() => null);
+  $("#said").textContent = count === null ? "What you said of passages" : `What you said of passages: ${count.toLocaleString("en")}`;
+});
+addEventListener("unhandledrejection", ({ reason }) => toast(`Something failed in this page: ${reason?.message ?? reason}`));
+
+begin();

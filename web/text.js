@@ -33,19 +33,23 @@ export function place(citation) {
   return citation.page_start === null ? lines : range("page", citation.page_start, citation.page_end);
 }
 
-const TYPES = {
-  "application/pdf": "PDF", "text/html": "web page", "text/markdown": "Markdown", "text/plain": "text", "text/csv": "CSV",
-  "application/json": "JSON", "application/jsonl": "JSON Lines", "message/rfc822": "mail", "application/epub+zip": "EPUB",
-  "application/vnd.oasis.opendocument.text": "OpenDocument",
-  "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "Word",
-  "application/vnd.openxmlformats-officedocument.presentationml.presentation": "PowerPoint",
-  "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "Excel",
-};
+const OFFICE = "application/vnd.openxmlformats-officedocument";
+const TYPES = [
+  ["pdf", "PDF", "application/pdf"], ["docx", "Word", `${OFFICE}.wordprocessingml.document`],
+  ["pptx", "PowerPoint", `${OFFICE}.presentationml.presentation`], ["xlsx", "Excel", `${OFFICE}.spreadsheetml.sheet`],
+  ["odt", "OpenDocument", "application/vnd.oasis.opendocument.text"], ["epub", "EPUB", "application/epub+zip"],
+  ["eml", "mail", "message/rfc822"], ["html", "web page", "text/html"], ["csv", "CSV", "text/csv"],
+  ["json", "JSON", "application/json"], ["jsonl", "JSON Lines", "application/jsonl"], ["md", "Markdown", "text/markdown"],
+  ["txt", "text", "text/plain"],
+];
+
+/** A type in words, from its short name or its media type. */
+export const typeName = (given) => TYPES.find(([short, , media]) => given === short || given === media)?.[1] ?? given;
 
 /** "PDF · 28 pages · 90,000 characters · 200 passages · 12 tables" */
 export function facts({ media_type, pages, characters, passages, tables }) {
   const many = (count, name) => count && `${count.toLocaleString("en")} ${name}${count === 1 ? "" : "s"}`;
-  return [TYPES[media_type] ?? media_type, many(pages, "page"), many(characters, "character"), many(passages, "passage"),
+  return [typeName(media_type), many(pages, "page"), many(characters, "character"), many(passages, "passage"),
     many(tables, "table")].filter(Boolean).join(" · ");
 }
 
@@ -58,8 +62,51 @@ export function notes({ warnings, pages_by_ocr, pages_without_text }) {
   return told.join(" · ");
 }
 
-/** A quotation with its citation, to be pasted elsewhere. */
-export function quotation(citation, address) {
+/** "Title (file), page 3" */
+function origin(citation) {
   const source = citation.source && citation.source !== citation.title ? ` (${citation.source})` : "";
-  return `“${citation.quote}”\n— ${citation.title}${source}, ${place(citation)}\n${address}`;
+  return `${citation.title}${source}, ${place(citation)}`;
+}
+
+/** A quotation with its citation, to be pasted elsewhere. */
+export const quotation = (citation, address) => `“${citation.quote}”\n— ${origin(citation)}\n${address}`;
+
+/** The same in Markdown, where nothing of the quotation is taken for markup. */
+export function markdown(citation, address) {
+  const quoted = citation.quote.split("\n").map((line) => `> ${plain(line)}`).join("\n");
+  return `${quoted}\n>\n> — [${plain(origin(citation))}](<${address}>)`;
+}
+
+/** A line of text in Markdown that shows as it is. */
+export const plain = (line) =>
+  line.replace(/[\\`*_{}[\]<>#|~&!]/g, "\\$&").replace(/^(\s*)(\d+)([.)])/, "$1$2\\$3").replace(/^(\s*)([-+=])/, "$1\\$2");
+
+/** The address of a passage, with its telling place. */
+export function addressOf({ citation, highlights: [mark] }) {
+  return mark ? `${citation.url}&mark=${mark.start},${mark.end}` : citation.url;
+}
+
+/** How sure: in words. */
+export function certainty(confidence) {
+  if (confidence >= 0.85) return "Very likely answered";
+  if (confidence >= 0.6) return "Probably answered";
+  return confidence >= 0.3 ? "Perhaps answered" : "Perhaps answered, with much doubt";
+}
+
+export const percent = (share) => `${Math.round(share * 100)} %`;
+
+/** Why a passage was found. */
+export function reasons({ bm25_rank: words, dense_rank: meaning }) {
+  if (words && meaning) return `Found by its words (no. ${words}) and its meaning (no. ${meaning})`;
+  return words ? `Found by its words (no. ${words})` : `Found by its meaning (no. ${meaning})`;
+}
+
+/** "850 ms", "2.4 s" */
+export const duration = (milliseconds) => (milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`);
+
+/** What a question is sent with: the questions before it and what was shown, from the last one on that was asked by itself. */
+export function historyOf(turns) {
+  const from = Math.max(0, turns.findLastIndex(({ alone }) => alone));
+  return turns.slice(from).filter(({ answer }) => answer).slice(-20)
+    .map(({ question, answer }) => ({ question, passages: answer.passages.slice(0, 20).map(({ id }) => id) }));
 }

@@ -81,10 +81,10 @@ def read(folder: Path, queries: Collection[str]) -> dict[str, list[Claim]]:
 
 
 def _known(record: Record, key: str, queries: Collection[str]) -> str:
-    id = record.id(key)  # noqa: A001
-    if id not in queries:
-        raise record.error(f"there is no query {id!r} in queries.jsonl", "Correct the id, or remove the line.")
-    return id
+    query = record.id(key)
+    if query not in queries:
+        raise record.error(f"there is no query {query!r} in queries.jsonl", "Correct the id, or remove the line.")
+    return query
 
 
 def _answers(record: Record, question: str) -> list[Claim]:

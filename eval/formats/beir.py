@@ -67,8 +67,8 @@ def _qrels(folder: Path) -> Path:
 
 def _questions(file: Path, seen: dict[str, str]) -> Iterator[Question]:
     for record in records(file):
-        id = record.once(record.id("_id"), seen)  # noqa: A001
-        yield Question(id, record.words("text"), history=_history(record), about=record.string("about"))
+        name = record.once(record.id("_id"), seen)
+        yield Question(name, record.words("text"), history=_history(record), about=record.string("about"))
 
 
 def _history(record: Record) -> tuple[str, ...]:
@@ -133,11 +133,11 @@ def _check(file: Path, judged: _Judgements, claims: Mapping[str, list[Claim]]) -
     """Read the corpus once, without keeping it. Raises DocumentError where it lacks what is said of it."""
     corpus = _Corpus()
     for record, document in _rows(file):
-        id = record.once(record.id("_id"), corpus.ids)  # noqa: A001
+        row = record.once(record.id("_id"), corpus.ids)
         if document is None:
-            corpus.left_out.add(id)
+            corpus.left_out.add(row)
             continue
-        for claim in claims.get(id, ()):
+        for claim in claims.get(row, ()):
             corpus.golds[claim.question] += claim.golds(document, record.each("sentences"))
     said = judged.documents | {document: found[0].record for document, found in claims.items() if found}
     for name, record in said.items():
@@ -148,10 +148,10 @@ def _check(file: Path, judged: _Judgements, claims: Mapping[str, list[Claim]]) -
 
 def _rows(file: Path) -> Iterator[tuple[Record, Document | None]]:
     for record in records(file):
-        id, title = record.id("_id"), record.string("title")  # noqa: A001
+        name, title = record.id("_id"), record.string("title")
         text = record.string("text")
         text = text if text.strip() else title
-        yield record, from_text(text, title=title.strip(), id=id, source=id) if text.strip() else None
+        yield record, from_text(text, title=title.strip(), id=name, source=name) if text.strip() else None
 
 
 def _documents(file: Path) -> Iterator[Document]:

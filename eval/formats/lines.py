@@ -50,7 +50,7 @@ def _gold(part: Record) -> Gold:
     part.only("document", "start", "end", "text")
     text = part.words("text")
     if "start" not in part.values and "end" not in part.values:
-        return quotation(text, part.string("document"))
+        return quotation(text, part.string("document"), part.where)
     start, end = part.integer("start"), part.integer("end")
     if not 0 <= start < end:
         raise part.error(

@@ -20,8 +20,13 @@ class Record:
     place: str
     values: Mapping[str, object]
 
+    @property
+    def where(self) -> str:
+        """The file, and the place in it."""
+        return _place(str(self.file), self.place)
+
     def error(self, message: str, hint: str = "") -> DocumentError:
-        return DocumentError(f"{_place(str(self.file), self.place)}: {message}", hint)
+        return DocumentError(f"{self.where}: {message}", hint)
 
     def only(self, *keys: str) -> None:
         """Raises DocumentError for a key that is none of these: misspelt, it would be passed over in silence."""
@@ -84,12 +89,12 @@ class Record:
             raise self.error(f"{name} is not an object", "Put its keys and values in curly brackets.")
         return Record(self.file, _place(self.place, name), value)
 
-    def once(self, id: str, seen: dict[str, str]) -> str:  # noqa: A002
-        """The id, noted in `seen`. Raises DocumentError when it was there."""
-        if id in seen:
-            raise self.error(f"the id {id!r} is that of {seen[id]} already", "Give each its own.")
-        seen[id] = _place(self.file.name, self.place)
-        return id
+    def once(self, name: str, seen: dict[str, str]) -> str:
+        """An id, noted in `seen`. Raises DocumentError when it was there."""
+        if name in seen:
+            raise self.error(f"the id {name!r} is that of {seen[name]} already", "Give each its own.")
+        seen[name] = _place(self.file.name, self.place)
+        return name
 
 
 def records(file: Path) -> Iterator[Record]:

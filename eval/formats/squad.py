@@ -43,18 +43,18 @@ def _documents(file: Path) -> Iterator[Document]:
 
 
 def _articles(file: Path) -> Iterator[_Article]:
-    ids, seen = set[str](), dict[str, str]()
+    names, seen = set[str](), dict[str, str]()
     for record in _parsed(file).parts("data"):
         title = record.string("title")
-        id = _unique(title or "untitled", ids)  # noqa: A001
+        name = _unique(title or "untitled", names)
         paragraphs = record.parts("paragraphs")
         text, questions = "", list[Question]()
         for number, paragraph in enumerate(paragraphs):
             text += _BETWEEN if number else ""
             asked = paragraph.parts("qas")
-            questions += [_question(one, seen, id, paragraph.string("context"), len(text)) for one in asked]
+            questions += [_question(one, seen, name, paragraph.string("context"), len(text)) for one in asked]
             text += paragraph.string("context")
-        document = from_text(text, title=title.replace("_", " "), id=id, source=id) if text.strip() else None
+        document = from_text(text, title=title.replace("_", " "), id=name, source=name) if text.strip() else None
         yield _Article(document, tuple(questions))
 
 
@@ -73,25 +73,25 @@ def _parsed(file: Path) -> Record:
     return Record(file, "", value)
 
 
-def _unique(title: str, ids: set[str]) -> str:
-    id, number = title, 1  # noqa: A001
-    while id in ids:
+def _unique(title: str, names: set[str]) -> str:
+    name, number = title, 1
+    while name in names:
         number += 1
-        id = f"{title}_{number}"  # noqa: A001
-    ids.add(id)
-    return id
+        name = f"{title}_{number}"
+    names.add(name)
+    return name
 
 
 def _question(record: Record, seen: dict[str, str], document: str, context: str, offset: int) -> Question:
     """`offset` is where the paragraph begins in the document."""
-    id = record.once(record.id("id"), seen)  # noqa: A001
-    named = Record(record.file, f"question {id}", record.values)
+    name = record.once(record.id("id"), seen)
+    named = Record(record.file, f"question {name}", record.values)
     if named.values.get("is_impossible"):
-        return Question(id, named.words("question"), kind="near")
+        return Question(name, named.words("question"), kind="near")
     golds = tuple(dict.fromkeys(_gold(one, document, context, offset) for one in named.parts("answers")))
     if not golds:
         raise named.error("it has no answers", "Write is_impossible: true where its paragraph does not answer it.")
-    return Question(id, named.words("question"), gold=golds)
+    return Question(name, named.words("question"), gold=golds)
 
 
 def _gold(answer: Record, document: str, context: str, offset: int) -> Gold:

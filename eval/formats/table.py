@@ -61,7 +61,7 @@ def _question(row: Record) -> Question:
         id=row.place.removeprefix("row "),
         question=row.words("question"),
         kind=row.string("kind"),
-        gold=(quotation(quoted, document),) if quoted else (),
+        gold=(quotation(quoted, document, row.where),) if quoted else (),
         history=tuple(line.strip() for line in row.string("history").splitlines() if line.strip()),
     )
 

@@ -1,0 +1,190 @@
+// The conversation: asks, shows the turns, keeps them.
+
+import * as api from "./api.js";
+import { $, announce, still, toast, words } from "./dom.js";
+import * as route from "./route.js";
+import * as scope from "./scope.js";
+import * as settings from "./settings.js";
+import * as store from "./store.js";
+import { historyOf } from "./text.js";
+import { press, redraw, spoken, turnNode, wait } from "./turn.js";
+
+const SLOW = 3;  // seconds after which it is said that an answer takes long
+let conversation = null, turns = [], asking = null;
+let hooks = {};
+
+/** `before()` is awaited before each question, `after()` called when one was answered or failed, `listed()` when the list of conversations changed. */
+export function setup(given) {
+  hooks = given;
+}
+
+export const shown = () => ({ conversation, turns });
+
+/** Show a conversation from the store; without an id, or with one that is not there any more, an empty chat. */
+export async function show(id) {
+  if (id === (conversation?.id ?? null)) return;
+  stop();
+  const found = id ? (await store.conversations()).find((one) => one.id === id) : null;
+  conversation = found ?? null;
+  turns = found ? await store.turns(id) : [];
+  scope.choose(found?.scope ?? {});
+  draw();
+}
+
+/** Another tab has changed a conversation: take over what is new in it. */
+export async function changedElsewhere(id) {
+  if (id !== conversation?.id || asking) return;
+  const known = new Map(turns.map((turn) => [turn.id, turn]));
+  turns = [...(await store.turns(id)), ...turns.filter(({ answer }) => !answer)];
+  conversation = (await store.conversations()).find((one) => one.id === id) ?? conversation;
+  if (turns.some((turn) => !known.get(turn.id))) draw();
+  title();
+}
+
+/** Ask a question; its words stay where they are until it is answered. `true` when it was. */
+export function send(question) {
+  if (asking || !question) return false;
+  begin(question);
+  const turn = { id: unique(), conversation: conversation.id, at: Date.now(), question, judged: {}, scope: scope.current() };
+  turns.push(turn);
+  $("#turns").append(turnNode(turn, acts));
+  return settle(turn);
+}
+
+/** Ask the last question again if the service did not answer it at all. */
+export function retry() {
+  const last = turns.at(-1);
+  if (last?.error?.status === 0) acts.again(last, {});
+}
+
+/** A conversation was renamed, or its documents chosen. */
+export async function rename(one, name) {
+  const changed = one.id === conversation?.id ? conversation : one;
+  changed.title = name;
+  await store.keep(changed);
+  title();
+}
+
+export function keepScope() {
+  if (conversation && JSON.stringify(conversation.scope) !== JSON.stringify(scope.current())) {
+    conversation.scope = scope.current();
+    store.keep(conversation);
+  }
+}
+
+/** The passages of its answer that stand in the same document as a link to one of them. */
+export function marksFor(link) {
+  const turn = turns.find(({ id }) => `turn-${id}` === link.closest(".turn")?.id);
+  const path = link.pathname;
+  return turn?.answer?.passages.filter(({ citation }) => citation.url.split("#")[0] === path)
+    .map(({ citation: { start, end }, highlights: [mark] }) => ({ start, end, mark: mark ? { start: mark.start, end: mark.end } : null }));
+}
+
+const acts = {
+  again(turn, changes) {
+    if (asking) return;
+    Object.assign(turn, changes, { answer: undefined, error: undefined, judged: {} });
+    if ("scope" in changes) scope.choose({});
+    redraw(nodeOf(turn), turn, acts);
+    settle(turn);
+  },
+  stop,
+  async judge(turn, passage, helpful) {
+    const key = passage?.id ?? "", before = turn.judged[key];
+    try {
+      if (before) await api.takeBack(before.id).catch((error) => { if (error.status !== 404) throw error; });
+      delete turn.judged[key];
+      if (before?.helpful !== helpful) turn.judged[key] = { helpful, id: (await api.judge(judgement(turn, passage, helpful))).id };
+      announce(turn.judged[key] ? "Thank you, kept." : "Taken back.");
+    } catch (error) {
+      toast(words(error));
+    }
+    press(nodeOf(turn), turn);
+    if (turn.answer) store.keepTurn(kept(turn), conversation);
+  },
+};
+
+function judgement(turn, passage, helpful) {
+  const history = historyOf(turns.slice(0, turns.indexOf(turn)));
+  const together = turn.answer.effective_question !== turn.question;
+  const { document_id, start, end } = passage?.citation ?? {};
+  return { question: turn.question, history: together ? history : [], helpful, passage: passage ? { document_id, start, end } : null };
+}
+
+/** Wait for the answer to a turn and show it. */
+async function settle(turn) {
+  const node = nodeOf(turn), own = (asking = new AbortController()), started = Date.now();
+  const ticking = setInterval(() => {
+    const seconds = Math.round((Date.now() - started) / 1000);
+    if (seconds >= SLOW) wait(node, seconds, acts);
+  }, 500);
+  $("#ask").setAttribute("aria-busy", "true");
+  $("#welcome").hidden = true;
+  look(node);
+  try {
+    await hooks.before();
+    turn.mode = settings.get().mode;
+    turn.answer = await api.ask(request(turn), own.signal);
+  } catch (error) {
+    turn.error = own.signal.aborted ? { message: "Stopped.", status: -1 } : error;
+  }
+  clearInterval(ticking);
+  if (asking !== own) return false;  // another conversation is shown by now
+  asking = null;
+  $("#ask").removeAttribute("aria-busy");
+  redraw(node, turn, acts);
+  look(node);
+  if (turn.answer) await done(turn);
+  hooks.after();
+  return Boolean(turn.answer);
+}
+
+async function done(turn) {
+  announce(spoken(turn));
+  conversation.changed = Date.now();
+  await store.keepTurn(kept(turn), conversation);
+  hooks.listed();
+}
+
+function request({ id, question, alone, scope: chosen }) {
+  const before = turns.slice(0, turns.findIndex((turn) => turn.id === id));
+  const { top_k, mode } = settings.get();
+  return { question, top_k, mode, history: alone ? [] : historyOf(before), ...(chosen && scope.asRequest(chosen)) };
+}
+
+const kept = ({ error, ...turn }) => turn;
+
+/** A conversation to put the first question into; the address that asked stays, any other becomes that of the chat. */
+function begin(question) {
+  if (conversation) return;
+  conversation = { id: unique(), title: question.replace(/\s+/g, " ").slice(0, 80), created: Date.now(), changed: Date.now(), scope: scope.current() };
+  route.keep({ conversation: conversation.id });
+  title();
+}
+
+function stop() {
+  asking?.abort();
+}
+
+function draw() {
+  asking = null;
+  $("#ask").removeAttribute("aria-busy");
+  $("#turns").replaceChildren(...turns.map((turn) => turnNode(turn, acts)));
+  $("#welcome").hidden = turns.length > 0;
+  title();
+  const last = $("#turns").lastElementChild;
+  if (last) last.scrollIntoView({ block: "start" });
+  else $("#chat").scrollTop = 0;
+}
+
+function title() {
+  const name = conversation?.title ?? "Chapter & Verse";
+  $("#title").textContent = name;
+  document.title = conversation ? `${name} · Chapter & Verse` : name;
+}
+
+const nodeOf = (turn) => document.getElementById(`turn-${turn.id}`);
+
+const look = (node) => node.scrollIntoView({ block: "start", behavior: still() ? "auto" : "smooth" });
+
+const unique = () => `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 10)}`;

@@ -1,0 +1,97 @@
+// The field for the question: grows, recalls, and keeps what is typed until it is answered.
+
+import { $, button, tell } from "./dom.js";
+import { describe, isAll } from "./scope.js";
+
+const MOST = 2000, PASTED = 20_000, TALL = 12;  // characters that the service takes, that are pasted; lines until it scrolls
+const field = $("#question"), form = $("#ask");
+let recalled = null;  // how many questions back
+let asked = () => [], send = () => false, store = () => {};
+
+/** `questions()` gives those asked so far, `ask(question)` asks one and tells whether it was answered, `add(text)` puts a text into the library. */
+export function setup(questions, ask, add) {
+  [asked, send, store] = [questions, ask, add];
+  form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
+  field.addEventListener("keydown", key);
+  field.addEventListener("paste", paste);
+  field.addEventListener("input", () => { recalled = null; changed(); });
+  fill(field.value || draft());
+}
+
+export const focus = () => field.focus({ preventScroll: true });
+
+export function fill(text) {
+  field.value = text;
+  changed();
+}
+
+/** Say which documents are asked, with a way back to all of them. */
+export function showScope(chosen, all) {
+  const line = $("#scope");
+  tell(line, isAll(chosen) ? "" : `Asking only ${describe(chosen)}`);
+  if (!line.hidden) line.append(" ", all);
+}
+
+async function submit() {
+  const typed = field.value, question = typed.trim();
+  if (!question || tooLong()) return;
+  const hadFocus = document.activeElement === field, touched = matchMedia("(pointer: coarse)").matches;
+  if (await send(question) && field.value === typed) fill("");
+  recalled = null;
+  if (touched && hadFocus) field.blur();  // else the keyboard hides the answer
+}
+
+function key(event) {
+  if (event.isComposing) return;
+  if (event.key === "Enter" && !event.shiftKey) {
+    event.preventDefault();
+    form.requestSubmit();
+  } else if (event.key === "ArrowUp" || event.key === "ArrowDown") recall(event);
+}
+
+/** Up: an earlier question; down: a later one, and in the end the empty field. Typed text is left alone. */
+function recall(event) {
+  const questions = [...new Set(asked().reverse())];
+  const back = (recalled ?? -1) + (event.key === "ArrowUp" ? 1 : -1);
+  if ((recalled === null && field.value) || back < -1 || back >= questions.length) return;
+  event.preventDefault();
+  fill(questions[back] ?? "");
+  recalled = back < 0 ? null : back;
+}
+
+/** A whole document would only slow the field down: it belongs into the library. */
+function paste(event) {
+  const text = event.clipboardData.getData("text/plain");
+  if (text.length < PASTED) return;
+  event.preventDefault();
+  const line = $("#too-long");
+  tell(line, `What you pasted has ${text.length.toLocaleString("en")} characters, too many for a question. `);
+  line.append(button("Add it to the library", () => { tell(line, ""); store(text); }));
+}
+
+const tooLong = () => field.value.length > 2 * MOST || [...field.value.trim()].length > MOST;
+
+function changed() {
+  const over = tooLong();
+  field.toggleAttribute("aria-invalid", over);
+  tell($("#too-long"), over ? `That is ${field.value.length.toLocaleString("en")} characters. A question has at most ${MOST.toLocaleString("en")}: shorten it.` : "");
+  field.rows = field.value.length > MOST ? TALL : Math.min(TALL, lines());
+  try {
+    sessionStorage.setItem("draft", field.value.slice(0, 100_000));
+  } catch {
+    // it stays in the field
+  }
+}
+
+function lines() {
+  field.rows = 1;
+  return Math.max(1, Math.floor((field.scrollHeight - 20) / parseFloat(getComputedStyle(field).lineHeight)));
+}
+
+function draft() {
+  try {
+    return sessionStorage.getItem("draft") ?? "";
+  } catch {
+    return "";
+  }
+}

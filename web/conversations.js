@@ -1,0 +1,57 @@
+// The list of earlier chats: open, rename, save as a file, delete.
+
+import * as chat from "./chat.js";
+import { askFor } from "./dialogs.js";
+import { $, all, copyOf, download, toast } from "./dom.js";
+import { fileName, toJSON, toMarkdown } from "./export.js";
+import * as route from "./route.js";
+import * as store from "./store.js";
+
+export async function draw() {
+  const list = await store.conversations(), current = chat.shown().conversation?.id;
+  $("#conversations").replaceChildren(...list.map((one) => row(one, one.id === current)));
+}
+
+function row(conversation, current) {
+  const item = copyOf("conversation"), name = $(".name", item), menu = $(".menu", item);
+  name.textContent = conversation.title;
+  name.title = `${conversation.title}, ${new Date(conversation.changed).toLocaleString()}`;
+  if (current) name.setAttribute("aria-current", "true");
+  name.addEventListener("click", () => route.go("/", { conversation: conversation.id }));
+  $("summary", menu).setAttribute("aria-label", `More for ${conversation.title}`);
+  const acts = { rename, markdown: save(toMarkdown, "md", "text/markdown"), json: save(toJSON, "json", "application/json"), delete: remove };
+  for (const [kind, act] of Object.entries(acts)) {
+    $(`.${kind}`, menu).addEventListener("click", () => {
+      menu.open = false;
+      act(conversation);
+    });
+  }
+  return item;
+}
+
+async function rename(conversation) {
+  const given = await askFor("Rename this chat", [{ name: "title", label: "Name", value: conversation.title }]);
+  if (!given?.title.trim()) return;
+  await chat.rename(conversation, given.title.trim());
+  draw();
+}
+
+const save = (form, ending, type) => async (conversation) =>
+  download(fileName(conversation.title, ending), form(conversation, await store.turns(conversation.id), location.href), type);
+
+async function remove(conversation) {
+  const shown = chat.shown().conversation?.id === conversation.id;
+  const removed = await store.remove(conversation);
+  if (shown) route.go("/", { conversation: null });
+  await draw();
+  ($("#conversations .name") ?? $("#new")).focus();
+  toast(`Deleted “${conversation.title}”`, "Undo", async () => {
+    await store.restore(removed);
+    if (shown) route.go("/", { conversation: conversation.id });
+    draw();
+  });
+}
+
+/** Menus close when something else is pressed. */
+addEventListener("click", ({ target }) =>
+  all(".menu[open]").filter((menu) => !menu.contains(target)).forEach((menu) => (menu.open = false)));

@@ -1,0 +1,171 @@
+// One question and its answer on the page.
+
+import { $, all, announce, button, copyBy, copyOf, make, tell, words } from "./dom.js";
+import { describe, isAll } from "./scope.js";
+import { addressOf, certainty, cut, duration, markdown, percent, place, quotation, reasons } from "./text.js";
+
+/** The node of a turn, drawn as far as the turn is. `acts`: again(turn, changes), judge(turn, passage, helpful), stop(). */
+export function turnNode(turn, acts) {
+  const node = copyOf("turn");
+  node.id = `turn-${turn.id}`;
+  $(".question", node).textContent = turn.question;
+  redraw(node, turn, acts);
+  return node;
+}
+
+/** Draw it again, after the answer came, failed or was judged. */
+export function redraw(node, turn, acts) {
+  node.classList.toggle("unanswered", turn.answer?.answerable === false);
+  node.classList.toggle("failed", Boolean(turn.error));
+  all(".passages, .actions, .effective, .verdict", node).forEach((one) => one.replaceChildren());
+  $(".effective", node).hidden = $(".nearest", node).hidden = true;
+  if (turn.error) fail(node, turn, acts);
+  else if (turn.answer) answer(node, turn, acts);
+  else $(".verdict", node).append("Searching…");
+}
+
+/** Say how long it has been searched already, and let it be stopped. */
+export function wait(node, seconds, acts) {
+  const line = $(".verdict", node);
+  if (!$("button", line)) line.replaceChildren(make("span"), " ", button("Stop", acts.stop));
+  $("span", line).textContent = `Still searching, ${seconds} s.`;
+}
+
+/** What those who listen to the page are told of an answer. */
+export function spoken({ answer }) {
+  const [first] = answer.passages;
+  if (!answer.answerable || !first) return `Not in these documents. ${answer.passages.length} nearest passages, folded.`;
+  const telling = first.highlights[0]?.text ?? first.text;
+  return `${certainty(answer.confidence)}, ${percent(answer.confidence)}. ${first.citation.title}, ${place(first.citation)}: ${telling}`;
+}
+
+function answer(node, turn, acts) {
+  const { answer: given } = turn;
+  effective(node, turn, acts);
+  verdict(node, turn);
+  const nearest = $(".nearest", node), list = given.answerable ? $(".passages", node) : $(".passages", nearest);
+  nearest.hidden = given.answerable || !given.passages.length;
+  list.append(...given.passages.map((passage, n) => (n ? other : best)(passage, turn, acts)));
+  actions(node, turn, acts);
+}
+
+function effective(node, turn, acts) {
+  const line = $(".effective", node), together = turn.answer.effective_question !== turn.question;
+  line.hidden = !together && !turn.alone;
+  if (together) {
+    line.append("Asked together with what came before: ", quoted(turn.answer.effective_question), " ",
+      button("Ask it by itself", () => acts.again(turn, { alone: true })));
+  } else if (turn.alone) line.append("Asked by itself.");
+}
+
+const quoted = (text) => Object.assign(make("q", "", text), { dir: "auto" });
+
+function verdict(node, { answer: given, scope, mode }) {
+  const told = given.answerable
+    ? [make("strong", "", certainty(given.confidence)), ` ${percent(given.confidence)}`]
+    : [make("strong", "", "Not in these documents"), ", as far as this search can tell"];
+  const notes = [
+    !given.answerable && `${percent(given.confidence)} that they answer`,
+    duration(given.took_ms),
+    given.retrieval === "bm25" && mode !== "bm25" && "keyword search only",
+    scope && !isAll(scope) && `asked of ${describe(scope)} only`,
+    given.calibrated === false && "not calibrated for this model",
+    given.reranking?.failed && `not reranked: ${given.reranking.failed}`,
+  ].filter(Boolean);
+  $(".verdict", node).append(...told, make("span", "quiet small", ` · ${notes.join(" · ")}`));
+}
+
+function best(passage, turn, acts) {
+  const item = make("li", "passage best");
+  item.append(body(passage, turn, acts));
+  return item;
+}
+
+/** Folded: where it stands and how its telling sentence begins; the rest is made when it is unfolded. */
+function other(passage, turn, acts) {
+  const item = copyOf("other"), { citation } = passage;
+  $(".rank", item).textContent = passage.rank;
+  $("cite", item).textContent = citation.title;
+  $(".place", item).textContent = place(citation);
+  $(".glimpse", item).textContent = passage.highlights[0]?.text ?? passage.text;
+  const folded = $("details", item);
+  folded.addEventListener("toggle", () => folded.append(body(passage, turn, acts)), { once: true });
+  return item;
+}
+
+function body(passage, turn, acts) {
+  const node = copyOf("passage"), { citation } = passage;
+  const address = addressOf(passage), whole = () => new URL(address, location);
+  $("cite", node).textContent = citation.title;
+  $(".place", node).textContent = place(citation);
+  $(".citation", node).href = address;
+  tell($(".heading", node), citation.heading);
+  $("blockquote", node).append(...marked(passage));
+  $(".why", node).textContent = reasons(passage.scores);
+  for (const [name, form, called] of [["copy", quotation, "with its citation"], ["markdown", markdown, "as Markdown"]]) {
+    const pressed = $(`.${name}`, node);
+    pressed.setAttribute("aria-label", `${pressed.textContent}: passage ${passage.rank} ${called}`);
+    pressed.title = `Copy ${called}`;
+    pressed.addEventListener("click", () => copyBy(pressed, form(citation, whole())));
+  }
+  thumb($(".helpful", node), passage, turn, true, acts);
+  thumb($(".unhelpful", node), passage, turn, false, acts);
+  return node;
+}
+
+function thumb(pressed, passage, turn, helpful, acts) {
+  const name = `Passage ${passage.rank} ${helpful ? "answers" : "does not answer"} the question`;
+  pressed.setAttribute("aria-label", name);
+  pressed.title = helpful ? "This answers" : "This does not answer";
+  pressed.dataset.passage = passage.id;
+  pressed.setAttribute("aria-pressed", turn.judged[passage.id]?.helpful === helpful);
+  pressed.addEventListener("click", () => acts.judge(turn, passage, helpful));
+}
+
+/** Press the thumbs as the turn says. */
+export function press(node, { judged }) {
+  for (const thumb of all("[data-passage]", node)) {
+    thumb.setAttribute("aria-pressed", judged[thumb.dataset.passage]?.helpful === thumb.classList.contains("helpful"));
+  }
+  $(".right", node)?.setAttribute("aria-pressed", Boolean(judged[""]));
+}
+
+/** The passage's text as nodes, its highlights in <mark>. */
+function marked(passage) {
+  const from = passage.citation.start;
+  const edges = passage.highlights.flatMap(({ start, end }) => [start - from, end - from]);
+  return cut(passage.text, edges).map((part, n) => (n % 2 ? make("mark", "", part) : part));
+}
+
+function actions(node, turn, acts) {
+  const folded = all(".passages details", node);
+  if (turn.answer.answerable && folded.length > 1) {
+    const unfold = button("Show all in full", () => {
+      const open = folded.some((one) => !one.open);
+      folded.forEach((one) => (one.open = open));
+      unfold.textContent = open ? "Fold the others" : "Show all in full";
+    });
+    $(".actions", node).append(unfold);
+  }
+  const link = button("Copy link", () => copyBy(link, new URL(`/?q=${encodeURIComponent(turn.question)}`, location)));
+  link.title = "An address that asks this question";
+  $(".actions", node).append(link);
+  if (!turn.answer.answerable) $(".actions", node).append(nothing(turn, acts));
+}
+
+/** "Right, it is not there" is worth knowing too. */
+function nothing(turn, acts) {
+  const right = button("Right, it is not there", () => acts.judge(turn, null, false));
+  right.className = "right";
+  right.setAttribute("aria-pressed", Boolean(turn.judged[""]));
+  return right;
+}
+
+function fail(node, turn, acts) {
+  const { error } = turn;
+  $(".verdict", node).append(words(error));
+  const again = [button("Ask again", () => acts.again(turn, {}))];
+  if (error.status === 404 && turn.scope && !isAll(turn.scope)) again.push(button("Ask all documents", () => acts.again(turn, { scope: null })));
+  $(".actions", node).append(...again);
+  announce(words(error));
+}

@@ -37,13 +37,13 @@ def unanswered(page: Page, service: Server) -> None:
 
 def source(page: Page, service: Server) -> None:
     ask(page, QUESTION).locator(".best .citation").click()
-    expect(page.locator("#text mark").first).to_be_in_viewport()
+    expect(page.locator("#text .current mark")).to_be_in_viewport()
 
 
 def finding(page: Page, service: Server) -> None:
     source(page, service)
     page.get_by_label("Find in this document").fill("the")
-    expect(page.locator("#stand")).to_contain_text("Hit 1 of")
+    expect(page.locator("#stand")).to_contain_text("Hit ")
 
 
 def missing(page: Page, service: Server) -> None:
@@ -109,6 +109,7 @@ def test_nothing_keeps_anybody_out(service: Server, page: Page, state: str) -> N
     for width, height in WINDOWS:
         page.set_viewport_size({"width": width, "height": height})
         page.unroute_all()
+        page.goto("about:blank")  # else the chat of the last window is shown again
         page.goto(service.url)
         STATES[state](page, service)
         for scheme in ("light", "dark"):
@@ -128,7 +129,7 @@ def test_at_twice_the_size_everything_can_be_reached(service: Server, browser: B
     accessible(page)
     shoot(page, "zoomed")
     turn.locator(".best .citation").click()
-    expect(page.locator("#text mark").first).to_be_in_viewport()
+    expect(page.locator("#text .current mark")).to_be_in_viewport()
     accessible(page)
     shoot(page, "zoomed-source")
     page.get_by_role("button", name="Close the document").click()
@@ -163,7 +164,7 @@ def test_every_script_is_laid_out_its_own_way(
     assert turn.locator(".question").evaluate(how) == direction
     assert quoted.evaluate(how) == direction
     turn.locator(".passage").filter(has_text=text[:8]).locator(".citation").first.click()
-    expect(page.locator("#text mark").first).to_be_in_viewport()
+    expect(page.locator("#text .current mark")).to_be_in_viewport()
     assert page.locator("#document-title").evaluate(how) == direction
     accessible(page)
     shoot(page, name)

@@ -118,8 +118,8 @@ def test_a_quotation_is_copied_as_text_and_as_markdown_with_an_address_that_open
     assert f"(<{address}>)" in marked
     stranger = context.new_page()
     stranger.goto(address)
-    expect(stranger.locator("#text mark")).to_have_text(TELLING)
-    expect(stranger.locator("#text mark")).to_be_in_viewport()
+    expect(stranger.locator("#text .current mark")).to_have_text(TELLING)
+    expect(stranger.locator("#text .current mark")).to_be_in_viewport()
 
 
 def test_a_follow_up_shows_what_was_asked_and_one_click_asks_it_by_itself(chat: Page) -> None:
@@ -286,7 +286,7 @@ def test_everything_can_be_done_by_keyboard_and_the_help_tells_how(service: Serv
     expect(chat.locator(".passage summary").first).to_be_focused()
     chat.keyboard.press("k")
     chat.keyboard.press("o")
-    expect(chat.locator("#text mark")).to_be_in_viewport()
+    expect(chat.locator("#text .current mark")).to_be_in_viewport()
     assert chat.url.startswith(f"{service.url}/documents/")
     chat.keyboard.press("Escape")
     expect(chat.locator("#panel")).to_be_hidden()

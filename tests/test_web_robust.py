@@ -172,18 +172,18 @@ def test_two_tabs_with_one_chat_stay_together(server: Server, page: Page, contex
 def test_back_and_forward_go_through_what_was_open(server: Server, page: Page) -> None:
     page.goto(server.url)
     ask(page, QUESTION).locator(".best .citation").click()
-    expect(page.locator("#text mark").first).to_be_visible()
+    expect(page.locator("#text .current mark")).to_be_visible()
     page.get_by_role("button", name="Library").click()
     expect(page.locator("#library")).to_be_visible()
     page.go_back()
-    expect(page.locator("#text mark").first).to_be_visible()
+    expect(page.locator("#text .current mark")).to_be_visible()
     page.go_back()
     expect(page.locator("#panel")).to_be_hidden()
     expect(page.locator(".turn")).to_have_count(1)
     page.go_forward()
-    expect(page.locator("#text mark").first).to_be_visible()
+    expect(page.locator("#text .current mark")).to_be_visible()
     page.reload()
-    expect(page.locator("#text mark").first).to_be_visible()
+    expect(page.locator("#text .current mark")).to_be_visible()
     expect(page.locator(".turn")).to_have_count(1)
 
 

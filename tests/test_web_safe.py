@@ -51,7 +51,7 @@ def test_a_payload_shows_as_text_everywhere(service: Server, page: Page, number:
     assert passage.locator("blockquote").evaluate("node => node.textContent") in text
     thumbs = turn.locator("svg").count()
     passage.locator(".citation").click()
-    expect(page.locator("#text mark")).to_contain_text(word)
+    expect(page.locator("#text .current mark")).to_contain_text(word)
     assert page.locator("#document-title").evaluate("node => node.textContent") == f"{payload} Title".strip()
     assert page.locator("#text").evaluate("node => node.textContent") == text
     page.get_by_role("button", name="Library").click()
@@ -61,6 +61,7 @@ def test_a_payload_shows_as_text_everywhere(service: Server, page: Page, number:
     expect(page.locator("#scope")).to_contain_text(" ".join(f"{payload} Title".split()))
     rows, chats = page.locator("#documents input, #documents img").count(), page.locator("#conversations svg").count()
     assert page.evaluate(elements) == before + thumbs + rows + chats
+    page.get_by_role("button", name="Close the library").click()
     page.locator("#conversations summary").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as JSON").click()
@@ -89,5 +90,5 @@ def test_an_address_with_script_asks_it_as_text(service: Server, context: Browse
     page = context.new_page()
     page.goto(f"{service.url}/?q=%3Cscript%3Ealert(1)%3C%2Fscript%3E%20ceasefire")
     expect(page.locator(".question")).to_have_text("<script>alert(1)</script> ceasefire")
-    page.goto(f"{service.url}/documents/%3Cscript%3Ealert(1)%3C%2Fscript%3E#char=0,5")
+    page.goto(f"{service.url}/documents/%3Cscript%3Ealert(1)#char=0,5")
     expect(page.locator("#document-problem")).to_contain_text("there is no document")

@@ -24,12 +24,14 @@ const SAMPLES = [
 ];
 const frame = $("#frame"), panel = $("#panel");
 const narrow = matchMedia("(max-width: 56rem)"), middle = matchMedia("(max-width: 100rem)");
-let opener = null, open = "";  // what had the focus before the panel was opened; what is open in it
+let opener = null, open = "", followed = 0;  // what had the focus before the panel was opened; what is open in it; addresses so far
 
 /** Show what the address says. */
 async function follow({ path, hash, conversation, marks }) {
+  const mine = ++followed;
   if (conversation === undefined) route.keep({ conversation: chat.shown().conversation?.id ?? null });
   else await chat.show(conversation);
+  if (mine !== followed) return;
   const before = open;
   open = path === "/library" ? "library" : path.startsWith("/documents/") ? "document" : "";
   for (const [name, view] of [["library", library], ["document", documents]]) {
@@ -59,19 +61,18 @@ function restoreFocus() {
 
 /** What lies under something else can be neither reached nor heard. */
 function cover() {
-  const railed = frame.classList.contains("railed");
-  $("#chat").inert = railed || (Boolean(open) && narrow.matches);
-  panel.inert = railed;
-  const there = $("#rail").checkVisibility();
-  $("#menu").setAttribute("aria-expanded", there);
+  $("#chat").inert = Boolean(open) && narrow.matches;
+  $("#menu").setAttribute("aria-expanded", $("#rail").checkVisibility());
 }
 
 /** The list of chats: beside the chat where there is room, else over it for as long as it is needed. */
 function drawer(show) {
   if (frame.classList.contains("railed") === show) return;
+  const inside = $("#rail").contains(document.activeElement);
   frame.classList.toggle("railed", show);
   cover();
   if (show) $("#new").focus();
+  else if (inside && !$("#rail").checkVisibility()) $("#menu").focus();
 }
 
 function toggleRail() {
@@ -81,10 +82,8 @@ function toggleRail() {
 }
 
 function close() {
-  if (frame.classList.contains("railed")) {
-    drawer(false);
-    $("#menu").focus();
-  } else if (open) route.go("/");
+  if (frame.classList.contains("railed")) drawer(false);
+  else if (open) route.go("/");
   else return false;
   return true;
 }
@@ -98,7 +97,6 @@ function newChat() {
 /** Links inside the service open beside the chat; with a key held, as the browser does. */
 function clicked(event) {
   const link = event.target.closest?.("a[href]");
-  if (frame.classList.contains("railed") && event.target === frame) drawer(false);
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   const opens = link.origin === location.origin && !link.hasAttribute("download") && link.target !== "_blank"
     && (link.pathname === "/library" || /^\/documents\/[^/]+$/.test(link.pathname));
@@ -151,6 +149,7 @@ async function begin() {
     chat.keepScope();
   });
   addEventListener("click", clicked);
+  for (const leaves of ["focusin", "pointerdown"]) addEventListener(leaves, ({ target }) => target.closest?.("#rail, #menu, dialog") || drawer(false));
   $("#new").addEventListener("click", newChat);
   $("#menu").addEventListener("click", toggleRail);
   $("#open-library").addEventListener("click", () => (open === "library" ? route.go("/") : route.go("/library")));

@@ -10,7 +10,7 @@ import { historyOf } from "./text.js";
 import { press, redraw, spoken, turnNode, wait } from "./turn.js";
 
 const SLOW = 3;  // seconds after which it is said that an answer takes long
-let conversation = null, turns = [], asking = null;
+let conversation = null, turns = [], asking = null, opening = 0;
 let hooks = {};
 
 /** `before()` is awaited before each question, `after()` called when one was answered or failed, `listed()` when the list of conversations changed. */
@@ -22,11 +22,13 @@ export const shown = () => ({ conversation, turns });
 
 /** Show a conversation from the store; without an id, or with one that is not there any more, an empty chat. */
 export async function show(id) {
+  const mine = ++opening;
   if (id === (conversation?.id ?? null)) return;
   stop();
-  const found = id ? (await store.conversations()).find((one) => one.id === id) : null;
-  conversation = found ?? null;
-  turns = found ? await store.turns(id) : [];
+  const [all, kept] = id ? await Promise.all([store.conversations(), store.turns(id)]) : [[], []];
+  if (mine !== opening) return;  // another one is wanted by now
+  const found = all.find((one) => one.id === id);
+  [conversation, turns] = [found ?? null, found ? kept : []];
   scope.choose(found?.scope ?? {});
   draw();
 }

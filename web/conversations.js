@@ -7,13 +7,23 @@ import { fileName, toJSON, toMarkdown } from "./export.js";
 import * as route from "./route.js";
 import * as store from "./store.js";
 
+let drawn = "";
+
+/** Draw the list anew if it has changed; what had the focus has it again. */
 export async function draw() {
   const list = await store.conversations(), current = chat.shown().conversation?.id;
+  const now = JSON.stringify([current, list.map(({ id, title, changed }) => [id, title, changed])]);
+  if (now === drawn) return;
+  drawn = now;
+  const focused = document.activeElement.closest("#conversations > li")?.dataset.id;
   $("#conversations").replaceChildren(...list.map((one) => row(one, one.id === current)));
+  const again = all("#conversations > li").find(({ dataset }) => dataset.id === focused);
+  if (again) $(".name", again).focus();
 }
 
 function row(conversation, current) {
   const item = copyOf("conversation"), name = $(".name", item), menu = $(".menu", item);
+  item.dataset.id = conversation.id;
   name.textContent = conversation.title;
   name.title = `${conversation.title}, ${new Date(conversation.changed).toLocaleString()}`;
   if (current) name.setAttribute("aria-current", "true");

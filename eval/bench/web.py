@@ -1,4 +1,4 @@
-"""`make bench-web`: how fast the page is, in Chromium, beside Gradio's chat that shows the same passages in the same run."""
+"""`make bench-web`: how fast the page is in Chromium, beside Gradio's chat with the same passages in the same run."""
 
 from __future__ import annotations
 

@@ -4,18 +4,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+BROWSER := command -v chromium chromium-browser google-chrome >/dev/null || $(MAKE) --no-print-directory chromium
 PEERS := txtai==9.14.0 'haystack-ai<3'
 
-.PHONY: serve test check eval eval-all eval-pages tune followups bench bench-peers calibrate example clean
+.PHONY: serve test test-web check eval eval-all eval-pages tune followups bench bench-peers bench-web calibrate example screenshots clean
 .DEFAULT_GOAL := serve
 
 serve: $(VENV)/.installed
 	@$(BIN)/qa serve
 
 test: $(VENV)/.developer
-	@command -v chromium chromium-browser google-chrome >/dev/null || $(MAKE) --no-print-directory chromium
+	@$(BROWSER)
 	@command -v tesseract >/dev/null || $(MAKE) --no-print-directory tesseract
 	$(BIN)/python -m pytest
+
+# The page alone, in a real browser; screenshots of its main states go to test-artefacts/.
+test-web: $(VENV)/.developer
+	@$(BROWSER)
+	$(BIN)/python -m pytest -m browser
 
 check: $(VENV)/.developer
 	$(BIN)/ruff check .
@@ -49,6 +55,11 @@ bench: $(VENV)/.benchmark
 bench-peers: .venv-peers/.installed
 	@.venv-peers/bin/python -m eval.bench.peers
 
+# How fast the page is, beside Gradio's chat, which has an environment of its own.
+bench-web: $(VENV)/.developer .venv-gradio/.installed
+	@$(BROWSER)
+	@$(BIN)/python -m eval.bench.web --peer .venv-gradio/bin/python
+
 # Fits the confidence again, on the public sets in QA_DATASETS.
 calibrate: $(VENV)/.evaluation
 	$(BIN)/python -m eval.calibrate --write
@@ -57,8 +68,13 @@ calibrate: $(VENV)/.evaluation
 example: $(VENV)/.installed
 	$(BIN)/python -m qa.examples
 
+# Takes the pictures of the README anew.
+screenshots: $(VENV)/.developer
+	@$(BROWSER)
+	@$(BIN)/python -m tests.screenshots
+
 clean:
-	rm -rf $(VENV) .venv-peers bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) .venv-peers .venv-gradio bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %d.%d; name one: make PYTHON=python3.12" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -84,6 +100,11 @@ $(VENV)/.benchmark: $(VENV)/.installed
 .venv-peers/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . $(PEERS)
+	@touch $@
+
+.venv-gradio/.installed:
+	@$(PYTHON) -m venv .venv-gradio
+	@.venv-gradio/bin/python -m pip install --quiet --disable-pip-version-check 'gradio==6.31.0'
 	@touch $@
 
 .PHONY: chromium

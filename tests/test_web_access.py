@@ -77,7 +77,7 @@ def menu(page: Page, service: Server) -> None:
     ask(page, QUESTION)
     if not page.locator("#conversations").is_visible():
         page.get_by_role("button", name="Chats").click()
-    page.locator("#conversations summary").click()
+    page.locator("#conversations summary").first.click()
 
 
 def gone(page: Page, service: Server) -> None:

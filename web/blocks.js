@@ -86,7 +86,7 @@ export class Stretch {
     const { text, characters, sha256 } = await api.text(this.#path, from, to, this.#told.signal);
     this.#told.signal.throwIfAborted();
     this.#sha256 ??= sha256;
-    if (this.#sha256 !== sha256) throw new api.ServiceError("This document has been replaced.", "Open it again to read what it says now.");
+    if (this.#sha256 !== sha256) throw new api.ServiceError("This document has been replaced while it was read.");
     this.characters = characters;
     const first = from && from !== this.end ? edge(text, 0) : 0;
     const last = to < characters && to !== this.start ? edge(text, Math.max(first, text.length - BLOCK)) : text.length;
@@ -122,7 +122,8 @@ export class Stretch {
     const passages = this.#passages.filter(({ start, end }) => start < block.end && end > block.start);
     const breaks = this.#breaks.filter((start) => start >= block.start && start < block.end);
     const edges = [...breaks, ...passages.flatMap(({ start, end, telling }) => [start, telling.start, telling.end, end])];
-    const starts = [...new Set([block.start, ...edges.filter((one) => one > block.start && one < block.end)])].sort((one, other) => one - other);
+    const inner = edges.filter((one) => one > block.start && one < block.end);
+    const starts = [...new Set([block.start, ...inner])].sort((one, other) => one - other);
     const parts = cut(block.node.textContent, starts.slice(1).map((start) => start - block.start));
     const nodes = [];
     parts.forEach((part, n) => {
@@ -173,10 +174,14 @@ export class Stretch {
       const { top, height } = range.getBoundingClientRect();
       return top - box.getBoundingClientRect().top - Math.max(32, (box.clientHeight - height) / 2);
     };
-    if (smooth && !still() && !this.#loading && Math.abs(gap()) < 1.5 * box.clientHeight) return box.scrollBy({ top: gap(), behavior: "smooth" });
+    if (smooth && !still() && !this.#loading && Math.abs(gap()) < 1.5 * box.clientHeight) {
+      box.scrollBy({ top: gap(), behavior: "smooth" });
+      return;
+    }
     let frames = 6;  // blocks that come into view take their real heights
     const centre = () => {
-      if (this.#place === place && Math.abs(gap()) > 1) box.scrollTop += gap();
+      if (this.#place !== place || this.#told.signal.aborted) return;
+      if (Math.abs(gap()) > 1) box.scrollTop += gap();
       if (frames--) requestAnimationFrame(centre);
     };
     centre();

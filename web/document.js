@@ -19,13 +19,13 @@ export async function show(path, hash, marks = []) {
     const [about, pages] = await mine.ready;
     if (mine !== open) return;
     if (!mine.about) introduce(about, pages);
-    mine.beyond = cited.passage !== null && cited.passage.start >= mine.text.characters;
-    mine.passages = gathered(cited, marks).filter(({ start }) => start < mine.text.characters);
+    mine.passages = gathered(cited, marks).filter(({ telling }) => telling.start < mine.text.characters);
     mine.at = mine.passages.findIndex((one) => same(one, cited.passage));
+    mine.beyond = cited.passage !== null && mine.at < 0;
     find.clear();
     await go();
   } catch (error) {
-    if (mine === open) failed(error, () => { hide(); show(path, hash, marks); });
+    if (mine === open) failed(error);
   }
 }
 
@@ -54,7 +54,7 @@ export async function step(by) {
 function begin(path, start) {
   hide();
   const closing = new AbortController(), { signal } = closing, pages = api.pages(path, signal);
-  const text = new Stretch($("#text"), path, pages, { signal, failed: (error) => failed(error, () => text.load()), changed: grown });
+  const text = new Stretch($("#text"), path, pages, { signal, failed, changed: grown });
   $("#document-title").textContent = "Loading…";
   open = { path, text, closing };
   open.ready = Promise.all([api.about(path, signal), pages, text.reach(start)]);
@@ -63,12 +63,12 @@ function begin(path, start) {
 function introduce(about, pages) {
   Object.assign(open, { about, pages });
   $("#document-title").textContent = $("#document-title").title = about.title;
-  const more = [about.sources.join(", "), about.dated, notes(about), `SHA-256 ${about.sha256.slice(0, 12)}…`].filter(Boolean).join(" · ");
+  const told = [about.sources.join(", "), about.dated, notes(about), `SHA-256 ${about.sha256.slice(0, 12)}…`];
   const [brief, rest] = $("#document-facts").children, link = make("a", "", "Download the file");
   brief.textContent = facts(about) + (notes(about) && " · with notes");
   link.href = about.original_url ?? "";
   link.download = "";
-  rest.replaceChildren(more, ...(about.original_url ? [" · ", link] : []));
+  rest.replaceChildren(told.filter(Boolean).join(" · "), ...(about.original_url ? [" · ", link] : []));
   $("#document-facts").hidden = false;
   if (about.page_url) pager.start(about.page_url, pages);
 }
@@ -127,18 +127,28 @@ function standing({ text, pages, passages, at, beyond }) {
   return `Passage ${at + 1} of ${passages.length}${place ? `, ${place}` : ""}`;
 }
 
-function failed(error, again = null) {
+function failed(error, again = reopen) {
   if (!open || error.name === "AbortError") return;
   if (!open.about) $("#document-title").textContent = "This document cannot be shown";
   tell($("#document-problem"), words(error));
-  if (again && error.status !== 404) $("#document-problem").append(button("Try again", () => { $("#document-problem").hidden = true; again(); }));
+  if (again && error.status !== 404) $("#document-problem").append(button("Try again", again));
+}
+
+function reopen() {
+  const { path } = open;
+  hide();
+  show(path, location.hash, history.state?.marks);
 }
 
 find.setup({
   source: () => open?.passages && { path: open.path, text: open.text, from: pager.reading() ?? open.text.top() },
-  moved: (hit) => { $("#document-problem").hidden = true; pager.follow(hit); state(); },
+  moved: (hit) => {
+    $("#document-problem").hidden = true;
+    pager.follow(hit);
+    state();
+  },
   ended: () => go().catch(failed),
-  failed,
+  failed: (error) => failed(error, null),
 });
 $("#previous").addEventListener("click", () => step(-1));
 $("#next").addEventListener("click", () => step(1));

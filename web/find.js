@@ -21,8 +21,8 @@ export function setup(given) {
 
 function pressed(event) {
   if (event.key === "Enter" && !event.isComposing) {
-    if (waiting) look();
-    else if (hits) step(event.shiftKey ? -1 : 1);
+    if (hits && !waiting) step(event.shiftKey ? -1 : 1);
+    else look();
   } else if (event.key === "Escape" && event.target.value) {
     clear();
     told.ended();

@@ -80,7 +80,7 @@ const enlarged = () => $("#large").getAttribute("aria-pressed") === "true";
 /** Twice as wide, or as wide as there is room; what was clicked on stays in the middle. */
 function enlarge(event) {
   const leaf = $("#leaf"), picture = $("#picture"), clicked = event.currentTarget === picture;
-  const x = clicked ? event.offsetX / picture.clientWidth : 0.5;
+  const x = clicked ? event.offsetX / picture.clientWidth : 0;
   const y = clicked ? event.offsetY / picture.clientHeight : (leaf.scrollTop + leaf.clientHeight / 2) / leaf.scrollHeight;
   $("#large").setAttribute("aria-pressed", !enlarged());
   draw();

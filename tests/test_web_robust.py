@@ -243,7 +243,7 @@ def test_a_document_that_was_ticked_and_is_gone_by_now(server: Server, page: Pag
     assert json.loads(asked.value.post_data or "")["document_ids"] == ["birds"]
     server.get("/documents/birds", method="DELETE")
     turn = ask(page, QUESTION)
-    expect(turn.locator(".verdict")).to_contain_text("there is no document 'birds'")
+    expect(turn.locator(".verdict")).to_contain_text("There is no document 'birds'")
     turn.get_by_role("button", name="Ask all documents").click()
     expect(turn.locator(".best mark")).to_have_text(TELLING)
     expect(page.locator("#scope")).to_be_hidden()

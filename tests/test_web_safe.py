@@ -91,4 +91,12 @@ def test_an_address_with_script_asks_it_as_text(service: Server, context: Browse
     page.goto(f"{service.url}/?q=%3Cscript%3Ealert(1)%3C%2Fscript%3E%20ceasefire")
     expect(page.locator(".question")).to_have_text("<script>alert(1)</script> ceasefire")
     page.goto(f"{service.url}/documents/%3Cscript%3Ealert(1)#char=0,5")
-    expect(page.locator("#document-problem")).to_contain_text("there is no document")
+    expect(page.locator("#document-problem")).to_contain_text("There is no document")
+
+
+def test_the_description_of_the_api_can_be_read_and_tried(service: Server, page: Page) -> None:
+    page.goto(f"{service.url}/docs")
+    page.get_by_text("/health", exact=True).click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+    expect(page.locator(".live-responses-table .response .response-col_status").first).to_contain_text("200")

@@ -200,7 +200,7 @@ def test_a_file_goes_into_the_collection_that_the_list_is_narrowed_to(server: Se
     text = {"title": "herons", "text": "Herons eat frogs.", "collection": "Birds"}
     server.get("/documents?wait=true", {"documents": [text]})
     library.reload()
-    library.get_by_label("Collection").select_option("Birds")
+    library.get_by_role("combobox", name="Collection").select_option("Birds")
     held = hold_posts(library)
     add(library, {"gulls.txt": CHIPS})
     expect(state(library, "gulls.txt")).to_contain_text("into Birds")

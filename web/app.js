@@ -45,7 +45,8 @@ async function follow({ path, hash, conversation, marks }) {
   drawer(false);
   cover();
   if (open === "library" && before !== open) library.show();
-  if (open === "document") documents.show(path, hash, marks);
+  if (open === "document") documents.show(path, hash, marks).then(() => chat.title());
+  else chat.title();
   if (open && open !== before) {
     if (!before) opener = document.activeElement;
     $(`#${open}-title`).focus({ preventScroll: true });

@@ -179,10 +179,10 @@ function draw() {
   else $("#chat").scrollTop = 0;
 }
 
-function title() {
-  const name = conversation?.title ?? "Chapter & Verse";
-  $("#title").textContent = name;
-  document.title = conversation ? `${name} · Chapter & Verse` : name;
+/** Name the window after the chat, or after what is opened `beside` it. */
+export function title(beside = $("#document:not([hidden]) > .head > h2")?.textContent) {
+  $("#title").textContent = conversation?.title ?? "Chapter & Verse";
+  document.title = [beside || conversation?.title, "Chapter & Verse"].filter(Boolean).join(" · ");
 }
 
 const nodeOf = (turn) => document.getElementById(`turn-${turn.id}`);

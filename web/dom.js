@@ -29,9 +29,9 @@ export function tell(node, text) {
   node.hidden = !text;
 }
 
-/** Message and hint of an error, as sentences. */
+/** Message and hint of an error, as sentences. A first word that may be a file's name stays as it is. */
 export function words(error) {
-  const sentences = [error.message, error.hint].filter(Boolean);
+  const sentences = [error.message, error.hint].filter(Boolean).map((one) => one.replace(/^[a-z]+ /, (word) => word[0].toUpperCase() + word.slice(1)));
   return sentences.map((one) => (/[.?!…]$/.test(one) ? one : `${one}.`)).join(" ");
 }
 

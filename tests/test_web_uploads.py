@@ -225,6 +225,21 @@ def test_dismiss_and_clear_keep_the_focus_among_the_files(library: Page) -> None
     expect(library.locator("#documents li")).to_have_count(4)
 
 
+def test_leaving_while_files_are_being_sent_asks_first(server: Server, browser: Browser) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{server.url}/library")
+    hold_posts(page)
+    add(page, {"birds.txt": FISH})
+    page.get_by_role("heading", name="Library").click()
+    with page.expect_event("dialog") as dialog:
+        page.close(run_before_unload=True)
+    assert dialog.value.type == "beforeunload"
+    dialog.value.dismiss()
+    expect(state(page, "birds.txt")).to_have_text("waiting")
+    context.close()
+
+
 # What may go wrong
 
 
@@ -331,9 +346,11 @@ def drag(page: Page, context: BrowserContext, *paths: Path) -> Callable[[str], N
     """Moves files as the desktop does: dragEnter, dragOver, drop."""
     protocol = context.new_cdp_session(page)
     data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
-    return lambda kind: (
-        protocol.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data}) and None
-    )
+
+    def move(kind: str) -> None:
+        protocol.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
+
+    return move
 
 
 def test_a_dropped_folder_is_taken_in_by_paths_without_hidden_files(
@@ -346,7 +363,9 @@ def test_a_dropped_folder_is_taken_in_by_paths_without_hidden_files(
     (tmp_path / "alone.txt").write_bytes(CHIPS)
     move = drag(library, context, top, tmp_path / "alone.txt")
     move("dragEnter")
-    until(lambda: not move("dragOver") and "dropping" in (library.locator("body").get_attribute("class") or ""))
+    expect(library.locator("body")).not_to_have_class("dropping")
+    move("dragOver")
+    expect(library.locator("body")).to_have_class("dropping")
     shoot(library, "dropping")
     move("drop")
     expect(library.locator("body")).not_to_have_class("dropping")

@@ -146,7 +146,6 @@ def _pages(app: FastAPI) -> None:
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     @app.api_route("/library", methods=["GET", "HEAD"], include_in_schema=False)
-    @app.api_route("/help", methods=["GET", "HEAD"], include_in_schema=False)
     def page() -> FileResponse:
         return FileResponse(web / "index.html")
 

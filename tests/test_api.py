@@ -305,10 +305,10 @@ def test_only_the_page_with_swagger_may_write_html_or_show_pictures_from_within(
 def test_one_page_stands_for_all_of_the_chat(client: TestClient, seed: Document) -> None:
     page = client.get("/")
     assert page.headers["content-type"].startswith("text/html")
-    for path, status in (("/library", 200), ("/help", 200), (f"/documents/{seed.id}", 200), ("/documents/none", 404)):
+    for path, status in (("/library", 200), (f"/documents/{seed.id}", 200), ("/documents/none", 404)):
         reply = client.get(path, headers={"accept": "text/html"})
         assert (reply.status_code, reply.content) == (status, page.content)
-    assert client.head("/help").status_code == 200
+    assert client.head("/library").status_code == 200
 
 
 def test_the_description_holds_worked_examples(client: TestClient) -> None:

@@ -47,6 +47,7 @@ export async function step(by) {
   const { passages, at } = open;
   if (!passages.length) return;
   open.at = at < 0 ? (by > 0 ? 0 : passages.length - 1) : (at + by + passages.length) % passages.length;
+  open.beyond = false;
   history.replaceState(history.state, "", hashOf(passages[open.at]));
   await go(true).catch(failed);
 }

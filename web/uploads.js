@@ -24,9 +24,10 @@ export function acceptDrops(taken) {
   const listen = (type, act) => addEventListener(type, (event) => {
     const holds = event.dataTransfer?.types.includes("Files");
     if (holds) event.preventDefault();
-    mark(holds && type === "dragover");
+    mark(holds && type !== "drop");
     if (holds) act?.(event.dataTransfer);
   });
+  listen("dragenter");  // refused there, files let go at once would be lost
   listen("dragover");
   listen("drop", async (transfer) => {
     const files = await filesOf(transfer).catch(() => []);

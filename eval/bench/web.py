@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -26,6 +27,8 @@ from qa.config import settings
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 QUESTION = "Who won the game?"
 PASSAGES, TURNS, CHARACTERS = 20, 500, 1_000_000
+_SETTLED = 2_000
+"""Milliseconds after which a page that is loaded has fetched what it needs; Gradio's is never idle."""
 _PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
 _FRAMES = "await new Promise(requestAnimationFrame); await new Promise(requestAnimationFrame);"
 _KEEP = """async ([turns, question, top_k]) => {
@@ -100,7 +103,7 @@ def main(
 
 def _ours(browser: Browser, folder: Path, rounds: int) -> tuple[list[Row], list[str]]:
     port = _free()
-    command = [sys.executable, "-m", "qa", "serve", "--port", str(port), "--data", str(folder / "data"), "--seeds", ""]
+    command = [sys.executable, "-m", "qa", "serve", "--port", str(port), "--data", str(folder / "data")]
     with _running(command, f"http://127.0.0.1:{port}") as url:
         _fill(url)
         page = browser.new_page(viewport={"width": 1280, "height": 900}, bypass_csp=True)
@@ -124,7 +127,7 @@ def _ours(browser: Browser, folder: Path, rounds: int) -> tuple[list[Row], list[
 
 
 def _row(what: str, times: list[float]) -> Row:
-    return {"what": what, "here": median(times), "worst": max(times)}
+    return {"what": what, "here": round(median(times), 1), "worst": round(max(times), 1)}
 
 
 def _fill(url: str) -> None:
@@ -146,7 +149,8 @@ def _bytes(browser: Browser, url: str) -> int:
     client.on("Network.responseReceived", lambda event: names.update({event["requestId"]: event["response"]["url"]}))
     client.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}))
     for path in ("/", "/library", "/documents/long"):
-        page.goto(url + path, wait_until="networkidle")
+        page.goto(url + path)
+        page.wait_for_timeout(_SETTLED)
     page.close()
     largest: dict[str, int] = {}
     for request, size in sizes.items():
@@ -176,12 +180,14 @@ def _kept(page: Page, url: str) -> list[str]:
 
 
 def _drawn(page: Page, url: str) -> float:
+    page.goto("about:blank")
     page.goto(url)
     page.locator("#question").fill(QUESTION)
     return float(page.evaluate(_DRAW))
 
 
 def _answered(page: Page, url: str) -> float:
+    page.goto("about:blank")  # else the chat of before is shown again
     page.goto(url)
     page.locator("#question").fill(QUESTION)
     return _until(page, lambda: page.keyboard.press("Enter"), "document.querySelector('.best')")
@@ -234,11 +240,14 @@ def _gradio(browser: Browser, python: Path, passages: Path, rounds: int) -> list
         client = page.context.new_cdp_session(page)
         client.send("Network.enable")
         client.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
-        page.goto(url, wait_until="networkidle")
+        page.goto(url)
+        page.locator("textarea").first.wait_for()
+        page.wait_for_timeout(_SETTLED)
 
         def answered() -> float:
-            page.goto(url, wait_until="networkidle")
+            page.goto(url)
             page.locator("textarea").first.fill(QUESTION)
+            page.wait_for_timeout(_SETTLED)
             there = f"document.querySelectorAll('blockquote').length >= {PASSAGES}"
             return _until(page, lambda: page.keyboard.press("Enter"), there)
 
@@ -253,7 +262,7 @@ def _with_peer(rows: list[Row], peers: list[Row]) -> list[Row]:
     known: dict[object, Any] = {row["what"]: row["gradio"] for row in peers}
     return [
         row
-        | ({"gradio": known[row["what"]], "ratio": known[row["what"]] / row["here"]} if row["what"] in known else {})
+        | ({"gradio": known[row["what"]], "ratio": round(known[row["what"]] / row["here"], 1)} if row["what"] in known else {})
         for row in rows
     ]
 
@@ -266,9 +275,9 @@ def _free() -> int:
 
 @contextmanager
 def _running(command: list[str], url: str) -> Iterator[str]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"QA_SEEDS": ""})
     try:
-        for _ in range(600):
+        while process.poll() is None:
             try:
                 urllib.request.urlopen(url, timeout=5).close()
                 break

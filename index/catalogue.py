@@ -46,7 +46,7 @@ from index.sources import (
     summaries_of,
 )
 from index.sqlite import CHOOSE, database, driver, read_by_driver, reclaim, translated
-from index.types import Document, Passage, PassageVectors, Stamp
+from index.types import Document, Passage, PassageVectors, Stamp, as_label, as_labels
 from index.view import View
 
 FILE = "catalogue.sqlite3"
@@ -289,10 +289,10 @@ class Catalogue:
             mine = tables.documents.c.id == document_id
             known = connection.scalar(sa.select(tables.documents.c.id).where(mine)) is not None
             if known and collection is not None:
-                connection.execute(sa.update(tables.documents).where(mine).values(collection=collection))
+                connection.execute(sa.update(tables.documents).where(mine).values(collection=as_label(collection)))
             if known and tags is not None:
                 connection.execute(sa.delete(tables.tags).where(tables.tags.c.document_id == document_id))
-                _tag(connection, document_id, tags)
+                _tag(connection, document_id, as_labels(tags))
         return known
 
     def embedded(self, document_id: str, made: Sequence[tuple[Passage, PassageVectors]]) -> int:

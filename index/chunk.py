@@ -10,7 +10,7 @@ from typing import Protocol
 import regex
 
 from index.sentences import sentences, trimmed
-from index.types import Document, Heading, Passage, Span, context
+from index.types import Document, Heading, Passage, Span, as_label, context
 
 _WRAP_WIDTH = 120
 """Lines all shorter than this many characters are taken for wrapped text, longer ones for paragraphs."""
@@ -104,8 +104,8 @@ def _sections(document: Document) -> Iterator[tuple[Span, str]]:
 
 
 def _trail(text: str, headings: Sequence[Heading], title: str) -> str:
-    names = (" ".join(text[heading.start : heading.end].split()) for heading in headings)
-    return " › ".join(name for name in names if name != title)
+    names = (as_label(" ".join(text[heading.start : heading.end].split())) for heading in headings)
+    return " › ".join(name for name in names if name not in ("", title))
 
 
 def _paragraphs(text: str, body: Span, wrapped: bool) -> Iterator[Span]:

@@ -5,6 +5,7 @@ QAError
     IndexMissing     nothing is indexed yet
     IndexMismatch    the index was made with another model, chunking or format
     IndexLocked      another process is writing
+    Conflict         what was said does not fit what is stored now
     StorageError     the data folder cannot be read or written
     EngineError      a search engine failed; the cause is chained
     ModelError       a model is missing, corrupt or unusable: the answer goes on without it
@@ -35,6 +36,10 @@ class IndexMismatch(QAError):
 
 class IndexLocked(QAError):
     """Another process is writing to the same data folder."""
+
+
+class Conflict(QAError):
+    """What was said does not fit what is stored now; nothing was done."""
 
 
 class StorageError(QAError):

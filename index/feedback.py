@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from index import schema as tables
-from index.errors import DocumentError
+from index.errors import Conflict, DocumentError
 from index.types import Span
 
 
@@ -80,16 +80,19 @@ class Feedback:
         self._read = read
         self._note = note
 
-    def put(self, question: str, history: Sequence[str], helpful: bool, place: Place | None) -> Judgement:
+    def put(
+        self, question: str, history: Sequence[str], helpful: bool, place: Place | None, quote: str | None = None
+    ) -> Judgement:
         """Keep a judgement in the place of what was said before of the same. Without a place it says of everything
-        that it does not help.
+        that it does not help. `quote` is what was read there, if that is known.
 
-        Raises DocumentError when the document is not stored, or has no words there; ValueError for "all of it helps".
+        Raises Conflict when it is not what stands there now; DocumentError when the document is not stored, or has no
+        words there; ValueError for "all of it helps".
         """
         if helpful and place is None:
             raise ValueError("what helps is a passage")
         with self._note() as connection:
-            passage = _quoted(connection, place) if place else None
+            passage = _quoted(connection, place, quote) if place else None
             key = [question, [*history], *([*place, passage.quote] if place and passage else [])]
             name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
             made = Judgement(name, question, tuple(history), helpful, passage, time.time())
@@ -152,8 +155,8 @@ def _standing(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> Iterato
         yield Standing(_judgement(row), row.source or row.document_id, span)
 
 
-def _quoted(connection: sa.Connection, place: Place) -> JudgedPassage:
-    """Raises DocumentError."""
+def _quoted(connection: sa.Connection, place: Place, read: str | None) -> JudgedPassage:
+    """Raises Conflict, DocumentError."""
     documents = tables.documents.c
     row = connection.execute(
         sa.select(documents.text, documents.sha256).where(documents.id == place.document_id)
@@ -161,6 +164,8 @@ def _quoted(connection: sa.Connection, place: Place) -> JudgedPassage:
     if row is None:
         raise DocumentError(f"there is no document {place.document_id[:200]!r}", "It may have been removed meanwhile.")
     quote = row.text[place.start : place.end] if 0 <= place.start < place.end <= len(row.text) else ""
+    if read is not None and read != quote:
+        raise Conflict("the document has changed since it was cited", "Ask again, and judge what it says now.")
     if not quote.strip():
         raise DocumentError(
             f"{place.start} to {place.end} is no passage of the document, which has {len(row.text)} characters",

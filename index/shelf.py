@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import sqlalchemy as sa
 
@@ -63,7 +64,7 @@ class Shelf:
         Each of the words must occur in the title, a source, the collection or a tag, case aside.
         """
         own = tables.documents.c
-        order = (own.added_at.desc(), own.id) if newest else (own.title, own.id)
+        order = (own.added_at.desc(), own.id) if newest else (sa.func.lower(own.title), own.id)
         said = [_says(word) for word in dict.fromkeys(alike(words).split())]
         query = sa.select(own.id).where(*conditions(chosen), *said).order_by(*order)
         with self._read() as connection:
@@ -99,6 +100,15 @@ class Shelf:
         with self._read() as connection:
             row = connection.execute(query).first()
         return Excerpt(row.text, row.characters, row.sha256) if row else None
+
+    def pages(self, document_id: str) -> list[Span] | None:
+        """Which part of the text stands on each page; None for an unknown document."""
+        own = tables.documents.c
+        with self._read() as connection:
+            row = connection.execute(sa.select(own.pages, own.characters).where(own.id == document_id)).first()
+        if row is None:
+            return None
+        return [Span(*span) for span in pairwise([*row.pages, row.characters])]
 
     def page(self, document_id: str, number: int) -> tuple[Span, PageLayout] | None:
         """Which part of the text stands on a page (from 1), and where; None where places are not known."""

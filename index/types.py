@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,6 +17,11 @@ Vectors: TypeAlias = NDArray[np.float32]
 
 CONTEXT_CHARACTERS = 200
 OPENING_CHARACTERS = 200
+UNFIT = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\ufeff\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Characters that could make a label look like another, or drive a terminal. The joiners U+200C and U+200D, which words
+of some scripts need, are none."""
 
 
 class Span(NamedTuple):
@@ -72,6 +78,7 @@ class Document:
     `wrapped` says that lines may be broken anywhere in a paragraph; else each line is a paragraph, item or row.
     `original` is the SHA-256 of the file's bytes, empty for text that came without a file.
     `collection` and `tags` are the reader's own; `dated` is the document's own date (YYYY-MM-DD), empty when unknown.
+    Title, source, collection and tags are without what is `UNFIT`, wherever they come from; the text is as it was.
     """
 
     id: str
@@ -90,6 +97,11 @@ class Document:
     dated: str = ""
     reading: Reading = field(default_factory=Reading, compare=False)
     layout: tuple[PageLayout, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("title", "source", "collection"):
+            object.__setattr__(self, name, as_label(getattr(self, name)))
+        object.__setattr__(self, "tags", as_labels(self.tags))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +133,7 @@ class Passage:
 
         A title that is but the text's own first line, or the beginning of it, would only say it twice.
         """
-        said = opening(self.text)
+        said = as_label(opening(self.text))
         repeated = self.title == said or (len(self.title) == OPENING_CHARACTERS and self.title.startswith(said))
         return context("" if repeated else self.title, self.heading)
 
@@ -152,6 +164,16 @@ class Stamp(NamedTuple):
 
     generation: int = 0
     token: str = ""
+
+
+def as_label(text: str) -> str:
+    """Without what is `UNFIT`: where that is white space, a space stands for it inside."""
+    return UNFIT.sub(lambda one: " " if one[0].isspace() else "", text).strip() if UNFIT.search(text) else text
+
+
+def as_labels(names: Iterable[str]) -> tuple[str, ...]:
+    """The same of several; each once, and none that is empty then."""
+    return tuple(dict.fromkeys(filter(None, map(as_label, names))))
 
 
 def opening(text: str) -> str:

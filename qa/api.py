@@ -90,7 +90,8 @@ def _ask(app: FastAPI, library: Library) -> None:
 
     @app.get("/ask", responses=replies, tags=["ask"])
     def ask_by_address(query: Annotated[AskQuery, Query()]) -> Answer:
-        """The same, for a link or a quick look: `/ask?q=Who+would+monitor+the+ceasefire%3F`."""
+        """The same, for a script or a quick look: `/ask?q=Who+would+monitor+the+ceasefire%3F`. A link is better made to
+        the page, `/?q=`: a browser that comes here from another site is refused."""
         return answer(
             AskRequest(
                 question=query.q,
@@ -103,8 +104,10 @@ def _ask(app: FastAPI, library: Library) -> None:
 def _check_documents(library: Library, document_ids: list[str] | None) -> None:
     if library.catalogue.empty():
         raise IndexMissing("nothing is indexed yet", "Add documents: POST /documents, or qa index FILE_OR_FOLDER…")
+    stored = library.catalogue.stored(document_ids or [])
     for document_id in document_ids or []:
-        documents.found(library, document_id)
+        if document_id not in stored:
+            raise documents.unknown(document_id)
 
 
 def _health(app: FastAPI, library: Library) -> None:

@@ -25,7 +25,7 @@ from starlette.datastructures import FormData, UploadFile
 from index.errors import DocumentError
 from index.load import from_text
 from index.schema import DocumentSummary
-from index.types import Document
+from index.types import UNFIT, Document
 from qa.answer import document_url
 from qa.jobs import Item
 from qa.replies import ERRORS, NOT_FOUND, Added, DocumentInfo, JobInfo, JobList, Removed, document_info, job_info
@@ -36,10 +36,6 @@ WAIT = 600.0
 """Seconds that `?wait=true` waits at most."""
 MOST_FILES = 1_000
 _NAME = 200
-_UNFIT = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\ufeff\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-"""Characters that could make a name look like another, or drive a terminal."""
 _MULTIPART = {
     "type": "object",
     "required": ["files"],
@@ -178,7 +174,7 @@ def _file(upload: UploadFile, name: str, labels: Mapping[str, Any], password: st
 
 def file_name(given: str) -> str:
     """What a file that was sent is called: a label, never a path. Folders inside stay, so that names stay apart."""
-    parts = [_UNFIT.sub("", part).strip() for part in re.split(r"[/\\]", given)]
+    parts = [UNFIT.sub("", part).strip() for part in re.split(r"[/\\]", given)]
     name = unicodedata.normalize("NFC", "/".join(part for part in parts if part.strip(".")))
     if not name:
         return f"unnamed-{secrets.token_hex(4)}"

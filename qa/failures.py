@@ -14,13 +14,17 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from index.errors import DocumentError, IndexMissing, QAError
+from index.errors import Conflict, DocumentError, IndexMissing, QAError
 from qa.guard import HEADERS
 from qa.replies import ErrorBody, ErrorReply
 
 _log = logging.getLogger(__name__)
 
-_STATUS = {DocumentError: HTTPStatus.UNPROCESSABLE_ENTITY, IndexMissing: HTTPStatus.CONFLICT}
+_STATUS = {
+    DocumentError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    IndexMissing: HTTPStatus.CONFLICT,
+    Conflict: HTTPStatus.CONFLICT,
+}
 _HINTS = {
     "string_too_long": "Shorten it.",
     "extra_forbidden": "Remove it, or check its spelling; /docs lists the fields.",

@@ -9,22 +9,26 @@ from fastapi import Body, FastAPI, HTTPException, Query, Request, Response
 from index.feedback import Judgement, Place
 from qa import documents, eval_set
 from qa.examples import FEEDBACK
-from qa.replies import ERRORS, NOT_FOUND, FeedbackList, TakenBack
+from qa.replies import ERRORS, NOT_FOUND, ErrorReply, FeedbackList, TakenBack
 from qa.schemas import NewFeedback
 from qa.wire import Library
 
 
 def install(app: FastAPI, library: Library) -> None:
-    @app.post("/feedback", status_code=201, responses=NOT_FOUND, tags=["feedback"])
+    changed = {409: {"model": ErrorReply, "description": "The document has changed since it was cited"}}
+
+    @app.post("/feedback", status_code=201, responses=NOT_FOUND | changed, tags=["feedback"])
     def give_feedback(request: Annotated[NewFeedback, Body(openapi_examples=FEEDBACK)]) -> Judgement:
         """Say that a passage answers a question or does not, or without a passage that nothing does. What was said
-        before of the same passage for the same question and history is forgotten."""
-        place = None
+        before of the same passage for the same question and history is forgotten. A `quote` that is not what stands
+        there now is refused (409)."""
+        place, quote = None, None
         if request.passage:
             documents.found(library, request.passage.document_id)
             place = Place(request.passage.document_id, request.passage.start, request.passage.end)
+            quote = request.passage.quote
         history = [turn.question for turn in request.history]
-        return library.catalogue.feedback.put(request.question, history, request.helpful, place)
+        return library.catalogue.feedback.put(request.question, history, request.helpful, place, quote)
 
     @app.get(
         "/feedback",

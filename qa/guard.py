@@ -1,7 +1,8 @@
-"""What stands around every request: security headers on the reply, and a limit on what is read."""
+"""What stands around every request: who may send it, security headers on the reply, a limit on what is read."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from fastapi import HTTPException
@@ -29,6 +30,14 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+_PAGES = re.compile(r"/|/library|/docs|/documents/[^/]+")
+"""What a link on another site may lead to. A browser that follows one gets a page there, never what is stored."""
+_CACHED = (
+    (re.compile(r"/ask|/feedback(/.*)?|/documents/[^/]+/(text|matches|original)"), "no-store"),
+    (re.compile(r"/(documents|labels|jobs)(/.*)?"), "private, no-cache"),
+)
+"""What a browser may keep, by path: nothing of answers and texts; the rest of the library for this person alone, asking
+each time whether it still holds."""
 
 
 class Guard:
@@ -51,8 +60,9 @@ class Guard:
                 421, "misdirected_request", "this service answers on this machine only", scope, receive, send
             )
             return
-        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and _foreign(scope):
-            await _refused(403, "forbidden", "pages of other sites may not change the library", scope, receive, send)
+        if _foreign(scope) and not _followed(scope):
+            message = "pages of other sites may not use this service; they may link to its own pages"
+            await _refused(403, "forbidden", message, scope, receive, send)
             return
         received, most = 0, MAX_UPLOAD if _header(scope, b"content-type").startswith("multipart/") else MAX_BODY
 
@@ -67,7 +77,7 @@ class Guard:
         async def guarded_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in (HEADERS | _cache_control(scope["path"])).items():
                     headers.setdefault(name, value)
             await send(message)
 
@@ -91,6 +101,16 @@ def _foreign(scope: Scope) -> bool:
     return _header(scope, b"sec-fetch-site") in ("cross-site", "same-site") or (
         bool(origin) and origin.partition("://")[2] != _header(scope, b"host")
     )
+
+
+def _followed(scope: Scope) -> bool:
+    """Whether a browser opens one of the pages, as by a link."""
+    reading = scope["method"] in ("GET", "HEAD") and _header(scope, b"sec-fetch-mode") == "navigate"
+    return reading and _PAGES.fullmatch(scope["path"]) is not None
+
+
+def _cache_control(path: str) -> dict[str, str]:
+    return next(({"Cache-Control": value} for pattern, value in _CACHED if pattern.fullmatch(path)), {})
 
 
 async def _refused(status: int, code: str, message: str, scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from itertools import pairwise
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Annotated
@@ -101,11 +100,10 @@ def _pages(app: FastAPI, library: Library) -> None:
     @app.get("/documents/{document_id}/pages", responses=NOT_FOUND, tags=["documents"])
     def list_pages(document_id: str) -> list[PageInfo]:
         """Which part of the text stands on which page; empty for formats without pages."""
-        document = library.catalogue.document(document_id)
-        if document is None:
+        spans = library.catalogue.shelf.pages(document_id)
+        if spans is None:
             raise unknown(document_id)
-        starts = [*document.pages, len(document.text)]
-        return [PageInfo(number, *span) for number, span in enumerate(pairwise(starts), 1)] if document.pages else []
+        return [PageInfo(number, *span) for number, span in enumerate(spans, 1)]
 
     @app.get(
         "/documents/{document_id}/pages/{number}.png",

@@ -176,11 +176,13 @@ class ListQuery(Chosen):
 
 
 class JudgedSpan(_Strict):
-    """A passage, or the part of it that answers, by the offsets of its citation."""
+    """A passage, or the part of it that answers, by the offsets of its citation. With the `quote` that was read there,
+    a document that has changed since is noticed."""
 
     document_id: KnownId
     start: int = Field(ge=0, le=2**31, strict=True)
     end: int = Field(ge=1, le=2**31, strict=True)
+    quote: Annotated[str, Field(max_length=SPAN_CHARACTERS)] | None = None
 
     @model_validator(mode="after")
     def _of_some_length(self) -> JudgedSpan:

@@ -383,7 +383,7 @@ def test_a_password_is_needed_and_has_to_be_right() -> None:
     data = sample("files/pdf_encrypted_needs_password.pdf")
     with pytest.raises(DocumentError, match="needs a password"):
         read(data)
-    with pytest.raises(DocumentError, match="is wrong"):
+    with pytest.raises(DocumentError, match="does not open with the password"):
         read(data, Options(password="no"))
     assert read(data, Options(password="openpassword")).pages == (0,)
 

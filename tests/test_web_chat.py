@@ -130,6 +130,7 @@ def test_a_follow_up_shows_what_was_asked_and_one_click_asks_it_by_itself(chat: 
     with chat.expect_request("**/ask") as asked:
         turn.get_by_role("button", name="Ask it by itself").click()
     assert json.loads(asked.value.post_data or "")["history"] == []
+    expect(turn.locator(".question")).to_be_focused()
     expect(turn.locator(".effective")).to_have_text("Asked by itself.")
     expect(chat.locator(".turn")).to_have_count(2)
     with chat.expect_request("**/ask") as asked:
@@ -170,6 +171,11 @@ def test_chats_are_kept_listed_renamed_deleted_and_brought_back(chat: Page) -> N
     expect(names).to_have_text(["The areas", QUESTION])
     expect(chat.locator(".question")).to_have_text(OTHER)
     chat.reload()
+    expect(names).to_have_text(["The areas", QUESTION])
+    chat.locator("#conversations summary").last.click()
+    chat.get_by_role("button", name="Delete").last.click()
+    expect(names).to_have_text(["The areas"])
+    chat.keyboard.press("Control+z")
     expect(names).to_have_text(["The areas", QUESTION])
 
 
@@ -291,6 +297,14 @@ def test_everything_can_be_done_by_keyboard_and_the_help_tells_how(service: Serv
     chat.keyboard.press("Escape")
     expect(chat.locator("#panel")).to_be_hidden()
     expect(chat.locator(".best .citation")).to_be_focused()
+    chat.locator(".passage summary").first.focus()
+    chat.keyboard.press("o")  # also one that is folded
+    expect(chat.locator("#stand")).to_contain_text("Passage 1 of 5")
+    chat.get_by_label("Your question").focus()
+    chat.keyboard.press("Escape")
+    expect(chat.locator("#panel")).to_be_hidden()
+    expect(chat.get_by_label("Your question")).to_be_focused()  # who writes goes on writing
+    chat.locator(".question").evaluate("node => node.focus()")
     chat.keyboard.press("l")
     expect(chat.get_by_role("heading", name="Library")).to_be_focused()
     chat.keyboard.press("Escape")

@@ -267,16 +267,24 @@ def test_where_there_is_room_page_and_text_stand_side_by_side(book: Book, page: 
     assert left["y"] == right["y"]
 
 
-def test_after_a_pdf_a_text_has_no_pages_and_back_again_it_has(book: Book, page: Page) -> None:
+@pytest.fixture
+def gulls(book: Book) -> Iterator[str]:
+    """The path of a document that came as text, not as a file."""
     text = {"id": "gulls", "title": "Gulls", "text": "Gulls eat chips."}
     assert book.server.get("/documents?wait=true", {"documents": [text]})[0] == 201
+    yield "/documents/gulls"
+    book.server.get("/documents/gulls", method="DELETE")
+
+
+def test_after_a_pdf_a_text_has_no_pages_and_back_again_it_has(book: Book, page: Page, gulls: str) -> None:
     page.goto(f"{book.server.url}{book.path}")
     expect(picture(page)).to_be_visible()
     page.evaluate(
-        """() => {
-            history.pushState(history.state, "", "/documents/gulls#char=0,5");
+        """address => {
+            history.pushState(history.state, "", address);
             dispatchEvent(new PopStateEvent("popstate"));
-        }"""
+        }""",
+        f"{gulls}#char=0,5",
     )
     expect(page.locator("#text .current mark")).to_have_text("Gulls")
     expect(page.locator("#text")).to_be_visible()
@@ -285,7 +293,16 @@ def test_after_a_pdf_a_text_has_no_pages_and_back_again_it_has(book: Book, page:
     page.go_back()
     expect(number(page)).to_have_text("Page 1 of 6")
     expect(picture(page)).to_be_visible()
-    book.server.get("/documents/gulls", method="DELETE")
+
+
+def test_facts_of_a_text_unfold_and_there_is_no_file_to_download(book: Book, page: Page, gulls: str) -> None:
+    page.goto(f"{book.server.url}{gulls}")
+    summary = page.locator("#document-facts summary")
+    expect(summary).to_have_text("text · 16 characters · 1 passage")
+    expect(page.get_by_text("SHA-256")).to_be_hidden()
+    summary.click()
+    expect(page.get_by_text(f"SHA-256 {book.server.get(gulls)[1]['sha256'][:12]}…")).to_be_visible()
+    expect(page.get_by_role("link", name="Download the file")).to_have_count(0)
 
 
 def test_facts_of_a_file_unfold_with_a_link_to_it(book: Book, page: Page) -> None:
@@ -314,7 +331,7 @@ def test_nothing_keeps_anybody_out_of_pages_and_their_text(book: Book, page: Pag
         if page.get_by_role("group", name="What is shown").is_visible():
             choose(page, view)
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             accessible(page)
             shoot(page, f"pages-{view.lower()}-{width}-{scheme}")
         page.locator("#document-facts summary").click()

@@ -59,12 +59,14 @@ def test_a_service_that_went_away_is_said_and_when_it_is_back_the_question_is_as
     expect(turn.locator(".verdict")).to_contain_text("The service does not answer")
     expect(turn.get_by_role("button", name="Ask again")).to_be_visible()
     expect(page.locator("#notice")).to_contain_text("make serve")
-    expect(page.get_by_label("Your question")).to_have_value(QUESTION)
+    field = page.get_by_label("Your question")
+    expect(field).to_have_value(QUESTION)
     shoot(page, "gone")
     start(QA_MODEL=NO_MODEL, QA_PORT=server.url.rpartition(":")[2])
     expect(turn.locator(".best mark")).to_have_text(TELLING)
     expect(page.locator("#notice")).to_contain_text("Keyword search only")
     expect(page.locator(".turn")).to_have_count(1)
+    expect(field).to_have_value("")  # it was answered
 
 
 def test_a_slow_service_is_said_and_can_be_waited_for_or_stopped(server: Server, page: Page) -> None:
@@ -164,9 +166,11 @@ def test_two_tabs_with_one_chat_stay_together(server: Server, page: Page, contex
     other.locator("#conversations summary").click()
     other.get_by_role("button", name="Delete").click()
     expect(page.locator("#conversations .name")).to_have_count(0)
+    expect(page.locator("#toast")).to_contain_text("deleted in another tab")
     expect(page.locator(".question")).to_have_count(3)
-    ask(page, QUESTION)  # what is on the page stays usable, and is kept again
-    expect(other.locator("#conversations .name")).to_have_count(1)
+    ask(page, QUESTION)  # what is on the page stays usable, and is kept again as a whole
+    other.locator("#conversations .name").click()
+    expect(other.locator(".question")).to_have_count(4)
 
 
 def test_back_and_forward_go_through_what_was_open(server: Server, page: Page) -> None:
@@ -247,3 +251,64 @@ def test_a_document_that_was_ticked_and_is_gone_by_now(server: Server, page: Pag
     turn.get_by_role("button", name="Ask all documents").click()
     expect(turn.locator(".best mark")).to_have_text(TELLING)
     expect(page.locator("#scope")).to_be_hidden()
+
+
+def test_another_tab_does_not_disturb_a_question_on_its_way(
+    server: Server, page: Page, context: BrowserContext
+) -> None:
+    page.goto(server.url)
+    ask(page, QUESTION)
+    other = context.new_page()
+    other.goto(server.url)
+    other.locator("#conversations .name").click()
+    expect(other.locator(".best mark")).to_have_text(TELLING)
+    page.route("**/ask", lambda route: route.fallback() if released else held.append(route))
+    held: list[Route] = []
+    released: list[bool] = []
+    type_and_enter(page, "Who is Friedrich Merz?")
+    until(lambda: page.evaluate("document.querySelectorAll('.turn').length") == 2 and bool(held))
+    ask(other, "What might the occupied areas become?")
+    expect(page.locator(".question")).to_have_count(3)
+    held[0].continue_()
+    expect(page.locator(".turn").filter(has_text="Who is Friedrich Merz?").locator(".best")).to_be_visible()
+    expect(other.locator(".question")).to_have_count(3)
+
+
+def test_a_document_that_was_replaced_since_it_was_cited_is_said_and_not_judged(server: Server, page: Page) -> None:
+    text = "Pelicans eat fish. They live by the sea."
+    given = {"id": "birds", "title": "Birds", "text": text}
+    server.get("/documents?wait=true", {"documents": [given]})
+    page.goto(server.url)
+    turn = ask(page, "What do pelicans eat?")
+    expect(turn.locator(".best mark")).to_have_text("Pelicans eat fish.")
+    server.get("/documents?wait=true", {"documents": [given | {"text": "Minutes. Attendance was poor. " * 3}]})
+    turn.locator(".best .citation").click()
+    expect(page.locator("#document-problem")).to_contain_text("has changed since it was cited")
+    turn.get_by_role("button", name="Passage 1 answers the question").click()
+    expect(page.locator("#toast")).to_contain_text("changed since")
+    assert server.get("/feedback")[1]["total"] == 0
+    server.get("/documents/birds", method="DELETE")
+
+
+def test_a_second_question_while_the_first_is_searched_is_said_and_kept(server: Server, page: Page) -> None:
+    page.goto(server.url)
+    with standing_still(server):
+        type_and_enter(page, QUESTION)
+        type_and_enter(page, "Who is Friedrich Merz?")
+        expect(page.locator("#toast")).to_contain_text("still being searched")
+    expect(page.locator(".best mark")).to_have_text(TELLING)
+    expect(page.get_by_label("Your question")).to_have_value("Who is Friedrich Merz?")
+
+
+def test_a_shared_question_neither_overwrites_a_draft_nor_is_lost_by_a_reload(server: Server, page: Page) -> None:
+    page.goto(server.url)
+    page.get_by_label("Your question").fill("A draft")
+    page.goto(f"{server.url}/?q=Who+would+monitor+the+ceasefire%3F")
+    expect(page.locator(".best mark")).to_have_text(TELLING)
+    expect(page.get_by_label("Your question")).to_have_value("A draft")
+    page.route("**/ask", lambda _: None)
+    page.goto(f"{server.url}/?q=Who+is+Friedrich+Merz%3F")
+    expect(page.locator(".verdict")).to_contain_text("Searching")
+    page.unroute("**/ask")
+    page.reload()
+    expect(page.locator(".best mark").last).to_contain_text("German Chancellor Friedrich Merz")

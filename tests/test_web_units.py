@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from typing import Any
 
 import pytest
@@ -104,7 +105,12 @@ def test_file_names_that_every_system_takes(text: Any) -> None:
     assert text("export", "fileName", "../..", "json") == "chat.json"
 
 
-def test_the_page_is_small() -> None:
-    """What a browser loads for everything but /docs, before compression on the way."""
-    files = [one for one in (ROOT / "web").iterdir() if not one.name.startswith("docs.")]
-    assert sum(one.stat().st_size for one in files) < 100 * 1024
+def test_the_page_is_small(service: Server) -> None:
+    """What comes over the wire for everything but /docs, nothing of it cached before."""
+    files = [f"/web/{one.name}" for one in (ROOT / "web").iterdir() if not one.name.startswith("docs.")]
+    sizes = {}
+    for path in ("/", *files):
+        request = urllib.request.Request(service.url + path, headers={"Accept-Encoding": "gzip"})
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            sizes[path] = len(reply.read())
+    assert sum(sizes.values()) < 100 * 1024, sizes

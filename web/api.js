@@ -16,18 +16,27 @@ export class ServiceError extends Error {
 export async function ask(request, signal) {
   const answer = await json("/ask", { ...sending("POST", request), signal });
   const fits = Array.isArray(answer.passages) && typeof answer.confidence === "number" && typeof answer.answerable === "boolean"
-    && answer.passages.every((one) => one.id && typeof one.text === "string" && Array.isArray(one.highlights) && one.citation?.url);
+    && typeof answer.effective_question === "string" && Number.isFinite(answer.took_ms)
+    && answer.passages.every((one) => one.id && typeof one.text === "string" && Array.isArray(one.highlights) && one.scores
+      && one.citation?.url && Number.isInteger(one.citation.start));
   if (!fits) throw strange();
   return answer;
 }
 
-export const health = () => json("/health");
+export async function health() {
+  const state = await json("/health");
+  if (!state.version || !state.model || !Number.isInteger(state.documents)) throw strange();
+  return state;
+}
 
 /** `{total, documents}`; `query`: q, collections, tags, types, order, limit, offset, each a value or a list of them. */
 export const documents = (query = {}) => json(`/documents?${parameters(query)}`);
 
 /** The collections, tags and types that there are, with their numbers of documents. */
 export const labels = () => json("/labels");
+
+/** Whether something is there; throws why it is not. */
+export const reach = async (path) => (await request(path)).ok;
 
 export const about = (path, signal) => json(path, { signal });
 
@@ -45,7 +54,7 @@ export async function text(path, start, end, signal) {
 }
 
 /** Where words stand in a document: `{total, matches: [{start, end}]}`. */
-export const matches = (path, q, signal) => json(`${path}/matches?${parameters({ q })}`, { signal });
+export const matches = (path, q, signal) => json(`${path}/matches?${parameters({ q, limit: 10_000 })}`, { signal });
 
 /** Remove a document; `keepalive` also when the page is being left. */
 export const remove = (path, keepalive = false) => json(path, { method: "DELETE", keepalive });

@@ -32,7 +32,7 @@ async function follow({ path, hash, conversation, marks }) {
   if (conversation === undefined) route.keep({ conversation: chat.shown().conversation?.id ?? null });
   else await chat.show(conversation);
   if (mine !== followed) return;
-  const before = open;
+  const before = open, inside = panel.contains(document.activeElement);
   open = path === "/library" ? "library" : path.startsWith("/documents/") ? "document" : "";
   for (const [name, view] of [["library", library], ["document", documents]]) {
     $(`#${name}`).hidden = open !== name;
@@ -47,11 +47,9 @@ async function follow({ path, hash, conversation, marks }) {
   if (open === "library" && before !== open) library.show();
   if (open === "document") documents.show(path, hash, marks).then(() => chat.title());
   else chat.title();
-  if (open && open !== before) {
-    if (!before) opener = document.activeElement;
-    $(`#${open}-title`).focus({ preventScroll: true });
-  }
-  if (!open && before) restoreFocus();
+  if (open && !before && !inside) opener = document.activeElement;
+  if (open && open !== before) $(`#${open}-title`).focus({ preventScroll: true });
+  if (!open && (inside || document.activeElement === document.body)) restoreFocus();
   conversations.draw();
 }
 
@@ -101,10 +99,24 @@ function clicked(event) {
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   const opens = link.origin === location.origin && !link.hasAttribute("download") && link.target !== "_blank"
     && (link.pathname === "/library" || /^\/documents\/[^/]+$/.test(link.pathname));
-  if (link.closest(".brand")) newChat();
-  else if (opens) route.go(link.pathname + link.hash, { marks: chat.marksFor(link) });
+  if (link.matches(".skip")) (($("#chat").inert ? $(`#${open}-title`) : $("#question")).focus());
+  else if (link.closest(".brand")) newChat();
+  else if (opens) openAt(link, link);
   else return;
   event.preventDefault();
+}
+
+/** Open an address beside the chat, with the other passages of the answer that a node belongs to marked as well. */
+function openAt(node, { pathname, hash }) {
+  if (!panel.contains(node)) opener = node;
+  route.go(pathname + hash, { marks: chat.marksFor(node, pathname) });
+}
+
+function openFocused() {
+  const address = document.activeElement.closest(".passage")?.dataset.address;
+  if (!address) return false;
+  openAt(document.activeElement, new URL(address, location));
+  return true;
 }
 
 function sample(question) {
@@ -114,14 +126,12 @@ function sample(question) {
 /** Questions to try, as long as the documents that they are about are there. */
 async function offerSamples() {
   const { documents: found } = await api.documents({ q: "seeds/", limit: 1 }).catch(() => ({ documents: [] }));
-  if (found.some(({ source }) => source.startsWith("seeds/"))) $("#samples").replaceChildren(...SAMPLES.map(sample));
+  $("#samples").replaceChildren(...(found.some(({ source }) => source.startsWith("seeds/")) ? SAMPLES.map(sample) : []));
 }
 
-async function ask(question) {
+function ask(question) {
   if (location.search && chat.shown().turns.length) route.go("/", {}, true);
-  const answered = await chat.send(question);
-  conversations.draw();
-  return answered;
+  return chat.send(question);
 }
 
 function addText(text) {
@@ -143,7 +153,7 @@ async function begin() {
   frame.classList.toggle("railless", settings.get().rail === false);
   settings.setup();
   library.setup({ changed: () => { recheck(); offerSamples(); }, opened: () => open !== "library" && route.go("/library") });
-  chat.setup({ before: library.settle, after: recheck, listed: conversations.draw });
+  chat.setup({ before: library.settle, answered: composer.answered, after: () => { recheck(); conversations.draw(); } });
   composer.setup(() => chat.shown().turns.map(({ question }) => question), ask, addText);
   scope.whenChosen((chosen) => {
     composer.showScope(chosen, button("Ask all", () => { scope.choose({}); composer.focus(); }));
@@ -156,28 +166,28 @@ async function begin() {
   $("#open-library").addEventListener("click", () => (open === "library" ? route.go("/") : route.go("/library")));
   document.querySelectorAll("#panel .close").forEach((one) => one.addEventListener("click", close));
   document.querySelectorAll("[data-open]").forEach((one) => one.addEventListener("click", () => dialogs.open(one.dataset.open)));
+  $("[data-open=settings]").addEventListener("click", countJudgements);
   narrow.addEventListener("change", cover);
   middle.addEventListener("change", cover);
   keys.setup({
     Escape: close, "/": composer.focus, c: newChat, l: () => route.go("/library"), "?": () => dialogs.open("help"),
     j: () => keys.step(1), k: () => keys.step(-1), n: () => documents.step(1), p: () => documents.step(-1),
-    f: () => (open === "document" ? $("#words").focus() : false), o: () => document.activeElement.closest(".passage")?.querySelector(".citation").click(),
+    f: () => (open === "document" ? $("#words").focus() : false), o: openFocused,
   });
   recheck();
   offerSamples();
   await store.open(unkept, (id) => { chat.changedElsewhere(id); conversations.draw(); });
-  route.start(follow);
+  await route.start(follow);
   const question = new URLSearchParams(location.search).get("q")?.trim();
-  if (question && !history.state?.conversation) {
-    composer.fill(question);
-    $("#ask").requestSubmit();
-  } else if (!open) composer.focus();
+  if (question && !chat.shown().conversation) ask(question);
+  else if (!open) composer.focus();
 }
 
-$("#settings").addEventListener("toggle", async () => {
+async function countJudgements() {
   const count = await api.judgements().catch(() => null);
   $("#said").textContent = count === null ? "What you said of passages" : `What you said of passages: ${count.toLocaleString("en")}`;
-});
+}
+
 addEventListener("unhandledrejection", ({ reason }) => toast(`Something failed in this page: ${reason?.message ?? reason}`));
 
 begin();

@@ -65,6 +65,7 @@ export class Stretch {
   }
 
   #lacking() {
+    if (!this.#blocks.length) return "";
     const { scrollTop, clientHeight, scrollHeight } = this.#box, near = 2 * clientHeight;
     const before = this.start > 0, after = this.end < this.characters, room = this.end - this.start < MOST;
     if (before && scrollTop < near) return "before";

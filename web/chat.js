@@ -10,10 +10,10 @@ import { historyOf } from "./text.js";
 import { press, redraw, spoken, turnNode, wait } from "./turn.js";
 
 const SLOW = 3;  // seconds after which it is said that an answer takes long
-let conversation = null, turns = [], asking = null, opening = 0;
+let conversation = null, turns = [], asking = null, opening = 0, gone = false;  // gone: deleted in another tab
 let hooks = {};
 
-/** `before()` is awaited before each question, `after()` called when one was answered or failed, `listed()` when the list of conversations changed. */
+/** `before()` is awaited before each question, `answered(question)` called when one was, `after()` then or when it failed. */
 export function setup(given) {
   hooks = given;
 }
@@ -28,24 +28,42 @@ export async function show(id) {
   const [all, kept] = id ? await Promise.all([store.conversations(), store.turns(id)]) : [[], []];
   if (mine !== opening) return;  // another one is wanted by now
   const found = all.find((one) => one.id === id);
-  [conversation, turns] = [found ?? null, found ? kept : []];
+  [conversation, turns, gone] = [found ?? null, found ? kept : [], false];
   scope.choose(found?.scope ?? {});
   draw();
 }
 
-/** Another tab has changed a conversation: take over what is new in it. */
+/** Another tab has changed a conversation: take over what is new in it. What is on its way here stays. */
 export async function changedElsewhere(id) {
-  if (id !== conversation?.id || asking) return;
-  const known = new Map(turns.map((turn) => [turn.id, turn]));
-  turns = [...(await store.turns(id)), ...turns.filter(({ answer }) => !answer)];
-  conversation = (await store.conversations()).find((one) => one.id === id) ?? conversation;
-  if (turns.some((turn) => !known.get(turn.id))) draw();
+  if (id !== conversation?.id) return;
+  const here = turns, [all, kept] = await Promise.all([store.conversations(), store.turns(id)]);
+  if (here !== turns) return;  // another one is shown by now
+  const found = all.find((one) => one.id === id);
+  if (!found && !gone) toast("This chat was deleted in another tab. Ask on, and it is kept again.");
+  gone = !found;
+  Object.assign(conversation, found);
+  kept.forEach(takeOver);
   title();
 }
 
-/** Ask a question; its words stay where they are until it is answered. `true` when it was. */
+function takeOver(turn) {
+  const known = turns.find(({ id }) => id === turn.id);
+  if (known && !known.answer) return;  // it is asked again
+  const same = known && JSON.stringify(known) === JSON.stringify(turn);
+  if (same) return;
+  if (known) redraw(nodeOf(Object.assign(known, turn)), known, acts);
+  else {
+    const before = turns.findIndex(({ at }) => at > turn.at);
+    const node = turnNode(turn, acts);
+    $("#turns").insertBefore(node, before < 0 ? null : nodeOf(turns[before]));
+    turns.splice(before < 0 ? turns.length : before, 0, turn);
+    $("#welcome").hidden = true;
+  }
+}
+
+/** Ask a question; `false` while another one is being asked. */
 export function send(question) {
-  if (asking || !question) return false;
+  if (asking) return false;
   begin(question);
   const turn = { id: unique(), conversation: conversation.id, at: Date.now(), question, judged: {}, scope: scope.current() };
   turns.push(turn);
@@ -74,12 +92,11 @@ export function keepScope() {
   }
 }
 
-/** The passages of its answer that stand in the same document as a link to one of them. */
-export function marksFor(link) {
-  const turn = turns.find(({ id }) => `turn-${id}` === link.closest(".turn")?.id);
-  const path = link.pathname;
+/** The passages that stand in the document of a path, of the answer that a node belongs to. */
+export function marksFor(node, path) {
+  const turn = turns.find(({ id }) => `turn-${id}` === node.closest(".turn")?.id);
   return turn?.answer?.passages.filter(({ citation }) => citation.url.split("#")[0] === path)
-    .map(({ citation: { start, end }, highlights: [mark] }) => ({ start, end, mark: mark ? { start: mark.start, end: mark.end } : null }));
+    .map(({ citation: { start, end, quote }, highlights: [mark] }) => ({ start, end, quote, mark: mark ? { start: mark.start, end: mark.end } : null }));
 }
 
 const acts = {
@@ -92,25 +109,26 @@ const acts = {
   },
   stop,
   async judge(turn, passage, helpful) {
-    const key = passage?.id ?? "", before = turn.judged[key];
+    const mine = conversation;  // another one may be shown by the time that it is kept
+    const key = passage?.id ?? "", before = turn.judged[key], given = judgement(turn, passage, helpful);
     try {
       if (before) await api.takeBack(before.id).catch((error) => { if (error.status !== 404) throw error; });
       delete turn.judged[key];
-      if (before?.helpful !== helpful) turn.judged[key] = { helpful, id: (await api.judge(judgement(turn, passage, helpful))).id };
+      if (before?.helpful !== helpful) turn.judged[key] = { helpful, id: (await api.judge(given)).id };
       announce(turn.judged[key] ? "Thank you, kept." : "Taken back.");
     } catch (error) {
       toast(words(error));
     }
-    press(nodeOf(turn), turn);
-    if (turn.answer) store.keepTurn(kept(turn), conversation);
+    if (nodeOf(turn)) press(nodeOf(turn), turn);
+    if (turn.answer) store.keepTurn(kept(turn), mine);
   },
 };
 
 function judgement(turn, passage, helpful) {
   const history = historyOf(turns.slice(0, turns.indexOf(turn)));
   const together = turn.answer.effective_question !== turn.question;
-  const { document_id, start, end } = passage?.citation ?? {};
-  return { question: turn.question, history: together ? history : [], helpful, passage: passage ? { document_id, start, end } : null };
+  const { document_id, start, end, quote } = passage?.citation ?? {};
+  return { question: turn.question, history: together ? history : [], helpful, passage: passage ? { document_id, start, end, quote } : null };
 }
 
 /** Wait for the answer to a turn and show it. */
@@ -131,21 +149,22 @@ async function settle(turn) {
     turn.error = own.signal.aborted ? { message: "Stopped.", status: -1 } : error;
   }
   clearInterval(ticking);
-  if (asking !== own) return false;  // another conversation is shown by now
+  if (asking !== own) return;  // another conversation is shown by now
   asking = null;
   $("#ask").removeAttribute("aria-busy");
   redraw(node, turn, acts);
   look(node);
-  if (turn.answer) await done(turn);
+  if (turn.answer) done(turn);
   hooks.after();
-  return Boolean(turn.answer);
 }
 
-async function done(turn) {
+function done(turn) {
   announce(spoken(turn));
+  hooks.answered(turn.question);
   conversation.changed = Date.now();
-  await store.keepTurn(kept(turn), conversation);
-  hooks.listed();
+  if (gone) store.restore({ conversation, turns: turns.filter(({ answer }) => answer).map(kept) });
+  else store.keepTurn(kept(turn), conversation);
+  gone = false;
 }
 
 function request({ id, question, alone, scope: chosen }) {

@@ -1,14 +1,14 @@
 // The field for the question: grows, recalls, and keeps what is typed until it is answered.
 
-import { $, button, tell } from "./dom.js";
+import { $, button, tell, toast } from "./dom.js";
 import { describe, isAll } from "./scope.js";
 
 const MOST = 2000, PASTED = 20_000, TALL = 12;  // characters that the service takes, that are pasted; lines until it scrolls
 const field = $("#question"), form = $("#ask");
 let recalled = null;  // how many questions back
-let asked = () => [], send = () => false, store = () => {};
+let asked = () => [], send = () => {}, store = () => {};
 
-/** `questions()` gives those asked so far, `ask(question)` asks one and tells whether it was answered, `add(text)` puts a text into the library. */
+/** `questions()` gives those asked so far, `ask(question)` asks one and is false while it cannot, `add(text)` puts a text into the library. */
 export function setup(questions, ask, add) {
   [asked, send, store] = [questions, ask, add];
   form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
@@ -20,7 +20,12 @@ export function setup(questions, ask, add) {
 
 export const focus = () => field.focus({ preventScroll: true });
 
-export function fill(text) {
+/** A question was answered: it need not be kept any longer. */
+export function answered(question) {
+  if (field.value.trim() === question) fill("");
+}
+
+function fill(text) {
   field.value = text;
   changed();
 }
@@ -32,17 +37,16 @@ export function showScope(chosen, all) {
   if (!line.hidden) line.append(" ", all);
 }
 
-async function submit() {
-  const typed = field.value, question = typed.trim();
+function submit() {
+  const question = field.value.trim();
   if (!question || tooLong()) return;
-  const hadFocus = document.activeElement === field, touched = matchMedia("(pointer: coarse)").matches;
-  if (await send(question) && field.value === typed) fill("");
+  if (send(question) === false) return toast("The question before is still being searched. Wait for it, or stop it.");
   recalled = null;
-  if (touched && hadFocus) field.blur();  // else the keyboard hides the answer
+  if (matchMedia("(pointer: coarse)").matches) field.blur();  // else the keyboard hides the answer
 }
 
 function key(event) {
-  if (event.isComposing) return;
+  if (event.isComposing || event.keyCode === 229) return;  // Safari says it by the code alone
   if (event.key === "Enter" && !event.shiftKey) {
     event.preventDefault();
     form.requestSubmit();
@@ -73,7 +77,7 @@ const tooLong = () => field.value.length > 2 * MOST || [...field.value.trim()].l
 
 function changed() {
   const over = tooLong();
-  field.toggleAttribute("aria-invalid", over);
+  field.setAttribute("aria-invalid", over);
   tell($("#too-long"), over ? `That is ${field.value.length.toLocaleString("en")} characters. A question has at most ${MOST.toLocaleString("en")}: shorten it.` : "");
   field.rows = field.value.length > MOST ? TALL : Math.min(TALL, lines());
   try {

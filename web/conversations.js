@@ -29,6 +29,12 @@ function row(conversation, current) {
   if (current) name.setAttribute("aria-current", "true");
   name.addEventListener("click", () => route.go("/", { conversation: conversation.id }));
   $("summary", menu).setAttribute("aria-label", `More for ${conversation.title}`);
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    event.stopPropagation();
+    menu.open = false;
+    $("summary", menu).focus();
+  });
   const acts = { rename, markdown: save(toMarkdown, "md", "text/markdown"), json: save(toJSON, "json", "application/json"), delete: remove };
   for (const [kind, act] of Object.entries(acts)) {
     $(`.${kind}`, menu).addEventListener("click", () => {
@@ -62,6 +68,6 @@ async function remove(conversation) {
   });
 }
 
-/** Menus close when something else is pressed. */
-addEventListener("click", ({ target }) =>
+/** Menus close when something else is pressed, or has the focus. */
+for (const leaves of ["click", "focusin"]) addEventListener(leaves, ({ target }) =>
   all(".menu[open]").filter((menu) => !menu.contains(target)).forEach((menu) => (menu.open = false)));

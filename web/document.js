@@ -8,6 +8,7 @@ import * as pager from "./pager.js";
 import { facts, notes, places } from "./text.js";
 
 const FAR = 2e9;  // no text is as long
+const CHANGED = "This document has changed since it was cited: what is marked is not what was quoted. Ask again.";
 let open = null;  // { path, text, closing, ready, about, pages, passages, at, beyond }
 
 /** Show the document of a path at the place of a hash; `marks`: the passages of it that are cited by the present answer. */
@@ -78,9 +79,9 @@ function introduce(about, pages) {
 function gathered({ passage, mark }, marks) {
   const known = marks.find((one) => same(one, passage));
   const listed = marks.filter((one) => one !== known);
-  if (passage) listed.push({ ...passage, mark: mark ?? known?.mark });
+  if (passage) listed.push({ ...passage, quote: known?.quote, mark: mark ?? known?.mark });
   const inside = (one, { start, end }) => one && one.start >= start && one.end <= end;
-  return listed.map((one) => ({ start: one.start, end: one.end, telling: inside(one.mark, one) ? one.mark : one }))
+  return listed.map((one) => ({ start: one.start, end: one.end, quote: one.quote, telling: inside(one.mark, one) ? one.mark : one }))
     .sort((one, other) => one.start - other.start || one.end - other.end);
 }
 
@@ -96,6 +97,7 @@ async function go(smooth = false) {
   if (mine !== open || current !== mine.passages[mine.at]) return;
   $("#document-problem").hidden = true;
   text.mark(passages, current);
+  if (current?.quote && text.range(current).toString() !== current.quote) tell($("#document-problem"), CHANGED);
   if (current) text.bring(current.telling, smooth);
   else $("#text").scrollTop = 0;
   pager.follow(current?.telling);

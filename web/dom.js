@@ -42,18 +42,36 @@ export function announce(text) {
   setTimeout(() => (region.textContent = text), 50);  // a change, also when it is the same text again
 }
 
-let leaving = 0;
+let leaving = 0, undoing = null;
 
 /** A line at the foot of the page for some seconds, with something to do about it: `toast("Removed", "Undo", restore)`.
- *  Returns what takes it away earlier. */
+ *  It stays while it is pointed at or has the focus. Returns what takes it away earlier. */
 export function toast(text, label = "", act = null, seconds = 8) {
   clearTimeout(leaving);
-  const node = $("#toast"), line = make("span", "", text), hide = () => line.isConnected && (node.hidden = true);
-  node.replaceChildren(line);
-  if (act) node.append(button(label, () => { hide(); act(); }));
+  const node = $("#toast"), line = make("span", "", text);
+  const hide = () => {
+    if (!line.isConnected || node.hidden) return;
+    if (node.contains(document.activeElement)) $("#question").focus();
+    node.hidden = true;
+    undoing = null;
+  };
+  const taken = () => { hide(); act(); }, leave = () => (held() ? (leaving = setTimeout(leave, 2000)) : hide());
+  node.replaceChildren(line, ...(act ? [button(label, taken)] : []));
   node.hidden = false;
-  leaving = setTimeout(hide, seconds * 1000);
+  undoing = label === "Undo" ? taken : null;
+  announce(undoing ? `${text}. Control Z brings it back.` : text);
+  leaving = setTimeout(leave, seconds * 1000);
   return hide;
+}
+
+/** Whether somebody is at the toast. */
+export const held = () => $("#toast").matches(":hover, :focus-within");
+
+/** Undo what the toast offers to undo, if it does. */
+export function undo() {
+  if (!undoing) return false;
+  undoing();
+  return true;
 }
 
 /** Put a text on the clipboard; where the browser does not allow it (a page without TLS), by way of a selection. */

@@ -20,7 +20,7 @@ export function setup(given) {
 }
 
 function pressed(event) {
-  if (event.key === "Enter" && !event.isComposing) {
+  if (event.key === "Enter" && !event.isComposing && event.keyCode !== 229) {
     if (hits && !waiting) step(event.shiftKey ? -1 : 1);
     else look();
   } else if (event.key === "Escape" && event.target.value) {

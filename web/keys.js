@@ -1,11 +1,11 @@
 // Shortcuts, and the list of them in the help.
 
-import { $, all, make } from "./dom.js";
+import { $, all, make, undo } from "./dom.js";
 import { get } from "./settings.js";
 
 const TOLD = [
   [["Enter"], "ask"], [["Shift", "Enter"], "a new line"], [["↑", "↓"], "earlier and later questions, in the empty field"],
-  [["Esc"], "close what is open"], [["/"], "to the question"], [["j", "k"], "the next, the previous passage of the chat"],
+  [["Esc"], "close what is open"], [["Ctrl", "Z"], "bring back what was removed, as long as that is offered"], [["/"], "to the question"], [["j", "k"], "the next, the previous passage of the chat"],
   [["o"], "open the passage in its document"], [["n", "p"], "the next, the previous mark in the document"], [["f"], "find in the document"],
   [["c"], "new chat"], [["l"], "library"], [["?"], "this help"],
 ];
@@ -18,8 +18,10 @@ export function setup(acts) {
     return [name, make("dd", "", does)];
   }));
   addEventListener("keydown", (event) => {
+    const undoes = (event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.value;
+    if (undoes && undo()) event.preventDefault();
     const act = acts[event.key], typing = event.target.matches("input:not([type=checkbox]), textarea, select");
-    if (!act || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || $("dialog[open]")) return;
+    if (!act || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.keyCode === 229 || $("dialog[open]")) return;
     if (event.key.length === 1 && (typing || !get().shortcuts)) return;
     if (act() !== false) event.preventDefault();
   });

@@ -1,19 +1,19 @@
 // The library: the documents that there are, which of them are asked, and the way in for more.
 
 import * as api from "./api.js";
-import { $, all, announce, button, make, tell, toast, words } from "./dom.js";
+import { $, all, announce, button, held, make, tell, toast, words } from "./dom.js";
 import * as scope from "./scope.js";
 import { askLabels, row } from "./shelf.js";
 import { typeName } from "./text.js";
 import { acceptDrops, send } from "./uploads.js";
 
-const PAGE = 100, MOST = 1000;  // documents fetched at once; the service lists, and asks, no more at a time
+const PAGE = 100, MOST = 1000, UNDO = 8000;  // documents fetched at once, listed and asked at most; milliseconds
 const list = $("#documents"), heading = $("#library-title"), search = $("#search"), problem = $("#library-problem");
 const collection = $("#collection"), tag = $("#tag"), type = $("#type"), selects = { collection, tag, type };
 const EMPTY = [make("p", "", "Nothing in the library yet."), make("p", "quiet", "Add some files, then ask what stands in them.")];
 const UNMATCHED = [make("p", "", "No documents match."), button("Show all documents", unfilter)];
 
-let changed, labels = { collections: [], tags: [] }, found = { total: 0, documents: [] }, latest = 0, typing = 0;
+let changed, labels = { collections: [], tags: [] }, found = { total: 0, documents: [] }, looked = false, latest = 0, typing = 0;
 let ticked = new Set();  // ids
 let undoable = [], due = 0, unsay = () => {};  // removed here, not yet by the service: {about, asked}
 const gone = new Set();  // their ids, and those that are being removed
@@ -29,12 +29,12 @@ export function setup(app) {
   });
   $("#filter").addEventListener("submit", (event) => event.preventDefault());
   $("#filter").addEventListener("change", ({ target }) => target !== search && narrow());
+  search.addEventListener("keydown", (event) => event.key === "Escape" && search.value && event.stopPropagation());  // it is emptied
   search.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(narrow, 200); });
   $("#more-documents").addEventListener("click", more);
   $("#tick-all").addEventListener("change", ({ target }) => tick(shown(), target.checked));
   $("#ask-these").addEventListener("click", () => scope.choose(isAsked() ? {} : filter()));
   scope.whenChosen(mark);
-  addEventListener("keydown", undoByKey);
   addEventListener("pagehide", () => carryOut(true));
   mark();
 }
@@ -78,6 +78,7 @@ async function look(limit, offset = 0) {
     if (mine !== latest) return;
     if (offerLabels(known)) return await look(limit);
     const before = found.documents.slice(0, offset).filter(({ id }) => !reply.documents.some((one) => one.id === id));
+    looked = true;
     found = { total: reply.total, documents: [...before, ...reply.documents] };
     if (problem.contains(document.activeElement)) heading.focus();
     problem.hidden = true;
@@ -89,10 +90,10 @@ async function look(limit, offset = 0) {
 }
 
 function fail(error) {
-  const again = button("Try again", refresh), held = problem.contains(document.activeElement);
+  const again = button("Try again", refresh), focused = problem.contains(document.activeElement);
   problem.hidden = false;
   problem.replaceChildren(words(error), again);
-  if (held) again.focus();
+  if (focused) again.focus();
 }
 
 async function more() {
@@ -147,7 +148,7 @@ function head() {
   box.checked = on > 0 && on === here.length;
   box.indeterminate = on > 0 && on < here.length;
   $("#more-documents").hidden = found.documents.length >= found.total;
-  $("#no-documents").hidden = count > 0;
+  $("#no-documents").hidden = count > 0 || !looked;
   $("#no-documents").replaceChildren(...(isFiltered() ? UNMATCHED : EMPTY));
 }
 
@@ -198,7 +199,7 @@ function remove(about) {
   head();
   if (asked) tick([about], false);
   clearTimeout(due);
-  due = setTimeout(settle, 8000);
+  due = setTimeout(expire, UNDO);
   unsay = toast(undoable.length > 1 ? `Removed ${undoable.length} documents` : `Removed ${about.title}`, "Undo", undo);
 }
 
@@ -209,9 +210,10 @@ function undo() {
   announce("Undone");
 }
 
-function undoByKey(event) {
-  const writes = event.target.matches("textarea, [type=search], [type=text]");
-  if ((event.ctrlKey || event.metaKey) && event.key === "z" && undoable.length && !writes) undo();
+/** Not while somebody is about to undo it. */
+function expire() {
+  if (held()) due = setTimeout(expire, UNDO / 4);
+  else settle();
 }
 
 function takeUndoable() {

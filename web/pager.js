@@ -1,6 +1,7 @@
 // The pictures of a document's pages, with what is cited or found marked on them.
 
-import { $, all } from "./dom.js";
+import * as api from "./api.js";
+import { $, all, button, tell, words } from "./dom.js";
 
 let book = null;  // { address, pages, number, span, turned }
 
@@ -70,9 +71,14 @@ function drawn() {
 
 function undrawn() {
   if (!book) return;
+  const address = $("#picture").getAttribute("src");
   $("#picture").hidden = true;
-  $("#undrawn").hidden = false;
-  $("#undrawn").textContent = "This page cannot be drawn; the file may need a password.";
+  $("#picture").removeAttribute("src");
+  api.reach(address).then(() => ({ message: "The browser does not take the picture" }), (error) => error).then((error) => {
+    if (!book || $("#picture").getAttribute("src")) return;  // another page is shown by now
+    tell($("#undrawn"), `This page cannot be drawn. ${words(error)}`);
+    $("#undrawn").append(" ", button("Try again", draw));
+  });
 }
 
 const enlarged = () => $("#large").getAttribute("aria-pressed") === "true";

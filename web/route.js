@@ -15,9 +15,9 @@ export function go(address, state = {}, replace = false) {
 /** Keep something with the present address. */
 export const keep = (state) => history.replaceState({ ...history.state, ...state }, "");
 
-/** `shown` is called with `{path, hash, conversation, …}` now and whenever the address changes. */
+/** `shown` is called with `{path, hash, conversation, …}` now, and its result returned, and whenever the address changes. */
 export function start(shown) {
   changed = shown;
   addEventListener("popstate", () => changed(current()));  // also for a changed hash
-  changed(current());
+  return changed(current());
 }

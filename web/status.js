@@ -1,7 +1,7 @@
 // How the service is: what it searches, how, whether it is there, and whether it is still the one that this page came from.
 
 import * as api from "./api.js";
-import { $, button, make, words } from "./dom.js";
+import { $, announce, button, make, words } from "./dom.js";
 
 let version = null, away = false, next = 0;
 
@@ -34,5 +34,7 @@ function show(state) {
 function notice(text, ...more) {
   const line = $("#notice");
   line.hidden = !text;
-  if (line.firstChild?.textContent !== text) line.replaceChildren(...(text ? [text, ...more] : []));
+  if ((line.firstChild?.textContent ?? "") === text) return;
+  line.replaceChildren(...(text ? [text, ...more] : []));
+  if (text) announce(text);
 }

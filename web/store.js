@@ -4,14 +4,16 @@
 const KINDS = ["conversations", "turns"];
 const memory = Object.fromEntries(KINDS.map((kind) => [kind, new Map()]));
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("conversations") : null;
+const PATIENCE = 3000;  // milliseconds; a browser that is damaged may never open it
 let database = null, failed = () => {};
 
 /** Open the store. `unkept(why)` is called when the browser does not keep something, `elsewhere(id)` when another tab changed a conversation. */
 export async function open(unkept, elsewhere) {
   failed = unkept;
   channel?.addEventListener("message", ({ data }) => elsewhere(data));
+  const late = new Promise((_, reject) => setTimeout(reject, PATIENCE, new DOMException("it does not open its storage", "TimeoutError")));
   try {
-    database = await opened();
+    database = await Promise.race([opened(), late]);
   } catch (error) {
     failed(error);
   }
@@ -74,7 +76,13 @@ function opened() {
       turnStore.createIndex("conversation", "conversation");
     };
     request.onsuccess = () => {
-      request.result.onversionchange = () => request.result.close();
+      const gone = (why) => () => {
+        request.result.close();
+        database = null;
+        failed(new DOMException(why, "AbortError"));
+      };
+      request.result.onversionchange = gone("another tab uses a newer version of this page: reload it");
+      request.result.onclose = gone("its storage was cleared");
       resolve(request.result);
     };
     request.onerror = () => reject(request.error);
@@ -84,10 +92,13 @@ function opened() {
 
 function read(kind, what) {
   if (!database) return [];
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const request = what(database.transaction(kind).objectStore(kind));
     request.onsuccess = () => resolve(request.result);
-    request.onerror = () => { failed(request.error); resolve([]); };
+    request.onerror = () => reject(request.error);
+  }).catch((error) => {
+    failed(error);
+    return [];
   });
 }
 

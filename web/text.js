@@ -77,9 +77,10 @@ export function markdown(citation, address) {
   return `${quoted}\n>\n> — [${plain(origin(citation))}](<${address}>)`;
 }
 
-/** A line of text in Markdown that shows as it is. */
+/** A line of text in Markdown that shows as it is, addresses and formulas too. */
 export const plain = (line) =>
-  line.replace(/[\\`*_{}[\]<>#|~&!]/g, "\\$&").replace(/^(\s*)(\d+)([.)])/, "$1$2\\$3").replace(/^(\s*)([-+=])/, "$1\\$2");
+  line.replace(/[\\`*_{}[\]<>#|~&!$@]/g, "\\$&").replace(/:(?=\/\/)|(?<=www)\./gi, "\\$&").replace(/^(\s*)(\d+)([.)])/, "$1$2\\$3")
+    .replace(/^(\s*)([-+=])/, "$1\\$2").replace(/^\s/, (space) => `&#${space.codePointAt()};`);
 
 /** The address of a passage, with its telling place. */
 export function addressOf({ citation, highlights: [mark] }) {

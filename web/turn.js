@@ -15,6 +15,7 @@ export function turnNode(turn, acts) {
 
 /** Draw it again, after the answer came, failed or was judged. */
 export function redraw(node, turn, acts) {
+  const focused = node.contains(document.activeElement);
   node.classList.toggle("unanswered", turn.answer?.answerable === false);
   node.classList.toggle("failed", Boolean(turn.error));
   all(".passages, .actions, .effective, .verdict", node).forEach((one) => one.replaceChildren());
@@ -22,6 +23,7 @@ export function redraw(node, turn, acts) {
   if (turn.error) fail(node, turn, acts);
   else if (turn.answer) answer(node, turn, acts);
   else $(".verdict", node).append("Searching…");
+  if (focused && !node.contains(document.activeElement)) $(".question", node).focus({ preventScroll: true });
 }
 
 /** Say how long it has been searched already, and let it be stopped. */
@@ -78,6 +80,7 @@ function verdict(node, { answer: given, scope, mode }) {
 function best(passage, turn, acts) {
   const item = make("li", "passage best");
   item.append(body(passage, turn, acts));
+  item.dataset.address = addressOf(passage);
   return item;
 }
 
@@ -88,6 +91,7 @@ function other(passage, turn, acts) {
   $("cite", item).textContent = citation.title;
   $(".place", item).textContent = place(citation);
   $(".glimpse", item).textContent = passage.highlights[0]?.text ?? passage.text;
+  item.dataset.address = addressOf(passage);
   const folded = $("details", item);
   folded.addEventListener("toggle", () => folded.append(body(passage, turn, acts)), { once: true });
   return item;
@@ -167,5 +171,5 @@ function fail(node, turn, acts) {
   const again = [button("Ask again", () => acts.again(turn, {}))];
   if (error.status === 404 && turn.scope && !isAll(turn.scope)) again.push(button("Ask all documents", () => acts.again(turn, { scope: null })));
   $(".actions", node).append(...again);
-  announce(words(error));
+  announce(error.status ? words(error) : "Not answered.");  // why the service does not answer is said above the chat
 }

@@ -29,6 +29,8 @@ QUESTION = "Who won the game?"
 PASSAGES, TURNS, CHARACTERS = 20, 500, 1_000_000
 _SETTLED = 2_000
 """Milliseconds after which a page that is loaded has fetched what it needs; Gradio's is never idle."""
+_START = 120
+"""Seconds that a server may take to answer."""
 _PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
 _FRAMES = "await new Promise(requestAnimationFrame); await new Promise(requestAnimationFrame);"
 _KEEP = """async ([turns, question, top_k]) => {
@@ -277,16 +279,25 @@ def _free() -> int:
 def _running(command: list[str], url: str) -> Iterator[str]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"QA_SEEDS": ""})
     try:
-        while process.poll() is None:
-            try:
-                urllib.request.urlopen(url, timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.1)
+        _wait(process, url)
         yield url
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+def _wait(process: subprocess.Popen[bytes], url: str) -> None:
+    """Until it answers. Raises ChildProcessError when it ends before, TimeoutError when it takes too long."""
+    command, end = process.args, time.monotonic() + _START
+    while process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError as error:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{command} does not answer at {url} within {_START} s: {error}") from error
+            time.sleep(0.1)
+    raise ChildProcessError(f"{command} ended with status {process.returncode} before it answered at {url}; see above")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def _unlocked(data: bytes, name: str, password: str | None) -> pdfium.PdfDocumen
     try:
         return pdfium.PdfDocument(data, password=password)
     except (pdfium.PdfiumError, ValueError) as error:  # a NUL in a password cannot be passed on
-        raise DocumentError(f"the password given for {name} is wrong", hint) from error
+        raise DocumentError(f"{name} does not open with the password that was given", hint) from error
 
 
 def _mended(data: bytes, name: str) -> pdfium.PdfDocument:

@@ -11,7 +11,7 @@ from typing import Any
 
 from index.errors import DocumentError
 from index.sentences import trimmed
-from index.types import OPENING_CHARACTERS, Document, Heading, Span, opening
+from index.types import OPENING_CHARACTERS, Document, Heading, Span, as_label, opening
 
 MAX_BYTES = 256 * 1024 * 1024
 _WRAP_WIDTH = 120
@@ -122,14 +122,15 @@ def from_text(
     name = source or title or "the document"
     if not text.strip():
         raise DocumentError(f"{name} holds no text", "Leave it out, or check that it was saved.")
-    if "\0" in text + title + source or not _encodable(text + title + source):
+    if "\0" in text or not _encodable(text):
         raise DocumentError(
             f"{name!a} holds characters that are not text (NUL or half of a surrogate pair)",
             "Send well-formed Unicode.",
         )
+    made = id or _digest(source or f"{title}\0{text}")[:16]
     return Document(
-        id=id or _digest(source or f"{title}\0{text}")[:16],
-        title=title or opening(text),
+        id=made,
+        title=as_label(title) or as_label(opening(text)) or made,
         source=source,
         text=text,
         sha256=_digest(text),
@@ -149,4 +150,4 @@ def _encodable(text: str) -> bool:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

@@ -31,8 +31,8 @@ class _Folded(NamedTuple):
     inner: NDArray[np.bool_]
 
     def then(self, more: _Folded) -> _Folded:
-        owners, inner = (np.concatenate(both) for both in ((self.owners, more.owners), (self.inner, more.inner)))
-        return _Folded(self.text + more.text, owners, inner)
+        owners = np.concatenate((self.owners, more.owners))
+        return _Folded(self.text + more.text, owners, np.concatenate((self.inner, more.inner)))
 
     def since(self, start: int) -> _Folded:
         return _Folded(self.text[start:], self.owners[start:], self.inner[start:])
@@ -75,7 +75,9 @@ def _places(part: _Folded, needle: str, most: int) -> tuple[int, list[int], int]
         number += 1
         if number <= most:
             starts.append(start)
-    if not inner and number == most:
+    if not inner and number == most and len(needle) == 1:
+        number, at = number + folded.count(needle, at), len(folded)
+    elif not inner and number == most:
         others = folded[at:].split(needle)
         number, at = number + len(others) - 1, len(folded) - len(others[-1])
     return number, starts, at

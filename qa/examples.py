@@ -30,7 +30,13 @@ FEEDBACK: dict[str, Any] = {
         "value": {
             "question": "Who would monitor the ceasefire?",
             "helpful": True,
-            "passage": {"document_id": "9a9557710f539362", "start": 1148, "end": 1316},
+            "passage": {
+                "document_id": "9a9557710f539362",
+                "start": 1148,
+                "end": 1316,
+                "quote": "Instead, the US would take a central role in leading a ceasefire monitoring and verification "
+                "mechanism, designed to provide early warning of any renewed Russian attack.",
+            },
         },
     },
     "not helpful": {

@@ -15,9 +15,9 @@ from qa.wire import Library
 
 
 def install(app: FastAPI, library: Library) -> None:
-    changed = {409: {"model": ErrorReply, "description": "The document has changed since it was cited"}}
+    replies = NOT_FOUND | {409: {"model": ErrorReply, "description": "The document has changed since it was cited"}}
 
-    @app.post("/feedback", status_code=201, responses=NOT_FOUND | changed, tags=["feedback"])
+    @app.post("/feedback", status_code=201, responses=replies, tags=["feedback"])
     def give_feedback(request: Annotated[NewFeedback, Body(openapi_examples=FEEDBACK)]) -> Judgement:
         """Say that a passage answers a question or does not, or without a passage that nothing does. What was said
         before of the same passage for the same question and history is forgotten. A `quote` that is not what stands

@@ -55,7 +55,8 @@ def _printed(browser: Browser, folder: Path) -> Path:
     body = "".join(f"<p>{html.escape(one)}</p>" for one in paragraphs)
     page = browser.new_page()
     page.set_content(
-        f"<title>Security guarantees, printed</title><body style='font: 15pt/1.7 serif'><h1>{html.escape(title)}</h1>{body}"
+        "<title>Security guarantees, printed</title><body style='font: 15pt/1.7 serif'>"
+        f"<h1>{html.escape(title)}</h1>{body}"
     )
     page.pdf(path=folder / "guarantees.pdf", format="A5", margin={"top": "1cm", "bottom": "1cm", "left": "1cm"})
     page.close()

@@ -12,6 +12,7 @@ import pytest
 from eval.bench.corpus import PASSAGES, Drawn
 from eval.bench.growth import growth
 from eval.bench.report import Section, page, text
+from eval.bench.web import _running
 from tests.conftest import ROOT, HashEmbedder, environment
 
 
@@ -59,3 +60,9 @@ def test_without_the_public_sets_it_says_so() -> None:
     assert done.returncode == 1
     assert "QA_DATASETS" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_does_not_start_is_told_with_its_status() -> None:
+    command = [sys.executable, "-c", "raise SystemExit(3)"]
+    with pytest.raises(ChildProcessError, match="ended with status 3"), _running(command, "http://127.0.0.1:9"):
+        pass

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -144,7 +145,7 @@ def test_a_list_is_narrowed_by_words(shelf: TestClient, seed: Document, words: s
 
 
 def test_a_list_is_narrowed_as_a_question_is(shelf: TestClient) -> None:
-    assert ids(shelf, collections="Birds") == ["gulls", "herons"]
+    assert ids(shelf, collections="Birds") == ["herons", "gulls"]
     assert ids(shelf, collections=["Birds", "none"], tags=["sea", "chips"]) == ["gulls"]
     assert ids(shelf, types="md") == []
     assert set(ids(shelf, types=["txt", "pdf"])) >= {"gulls", "herons", "cats"}
@@ -154,7 +155,7 @@ def test_a_list_is_narrowed_as_a_question_is(shelf: TestClient) -> None:
 
 
 def test_a_list_comes_by_title_or_the_newest_first_and_in_parts(shelf: TestClient, seed: Document) -> None:
-    assert ids(shelf) == ["cats", "gulls", seed.id, "herons"]
+    assert ids(shelf) == ["cats", "herons", "gulls", seed.id]
     assert ids(shelf, order="added") == ["cats", "herons", "gulls", seed.id]
     page = shelf.get("/documents?order=added&limit=2&offset=1").json()
     assert (page["total"], [one["id"] for one in page["documents"]]) == (4, ["herons", "gulls"])
@@ -211,6 +212,75 @@ def test_a_type_without_a_short_name_stays_as_it_is(client: TestClient, library:
     assert types == [{"name": "text/x-python", "documents": 1}, {"name": "txt", "documents": 1}]
 
 
+# What makes a label look like another is left out
+
+
+def test_labels_lose_what_turns_or_hides_letters_and_the_text_nothing(client: TestClient) -> None:
+    text = "\ufeffinvoice \u202efdp.exe\u2028 is a name."
+    given = {
+        "id": "one",
+        "title": "invoice \u202efdp.exe\n(\u2066new\u2069)",
+        "source": "\u200bin\x1b\x9b/a.txt",
+        "text": text,
+    }
+    labels = {"collection": "\u202dBills\u202c", "tags": ["\u200fpaid", "paid", "\ufeff"]}
+    stored = {
+        "title": "invoice fdp.exe (new)",
+        "source": "in/a.txt",
+        "sources": ["in/a.txt"],
+        "collection": "Bills",
+        "tags": ["paid"],
+    }
+    reply = client.post("/documents?wait=true", json={"documents": [given | labels]})
+    assert reply.json()["files"][0]["name"] == reply.json()["documents"][0]["title"] == stored["title"]
+    assert client.get("/documents/one").json().items() >= stored.items()
+    assert client.get("/documents/one/text").content.decode() == text
+    again = client.post("/documents?wait=true", json={"documents": [given | labels]})
+    assert again.json()["documents"][0]["state"] == "unchanged"
+    put_anew = {key: value for key, value in given.items() if key != "id"} | {"text": text + "!"}
+    assert client.put("/documents/one", json=put_anew).json()["documents"][0]["title"] == stored["title"]
+    patched = client.patch("/documents/one", json=labels).json()
+    assert patched.items() >= stored.items()
+
+
+def test_letters_that_need_a_joiner_keep_it(client: TestClient) -> None:
+    title = "می\u200cخواهم 👩\u200d🚒 क्\u200dष"
+    client.post("/documents?wait=true", json={"documents": [{"id": "one", "title": title, "text": "A text."}]})
+    assert client.get("/documents/one").json()["title"] == title
+
+
+@pytest.mark.parametrize(
+    ("text", "title"), [("\u202eRight\u202c to left\nand on.", "Right to left"), ("\u200b\nOn.", "one")]
+)
+def test_a_title_of_nothing_else_is_none(client: TestClient, text: str, title: str) -> None:
+    client.post("/documents?wait=true", json={"documents": [{"id": "one", "title": "\u202e\u2066", "text": text}]})
+    assert client.get("/documents/one").json()["title"] == title
+
+
+def test_titles_and_headings_in_files_are_labels_too(client: TestClient, library: Library) -> None:
+    page = "<!doctype html><title>invoice \u202efdp.exe</title><h1>A \u2067bill</h1><p>To be paid.</p>"
+    files = [("files", ("a.html", page.encode(), "text/html"))]
+    (report,) = client.post("/documents?wait=true", files=files).json()["documents"]
+    assert report["title"] == "invoice fdp.exe"
+    (stored,) = library.catalogue.passages_of(report["document_id"])
+    assert stored.passage.heading == "A bill"
+    assert "A \u2067bill" in client.get(f"/documents/{report['document_id']}/text").text
+
+
+# Pages
+
+
+def test_the_pages_of_a_document_without_any_are_none(client: TestClient, library: Library) -> None:
+    put(client, "One page. Two page.")
+    assert client.get("/documents/one/pages").json() == []
+    library.builder.put(replace(from_text("One page. Two page.", title="t", id="two"), pages=(0, 10)))
+    assert client.get("/documents/two/pages").json() == [
+        {"page": 1, "start": 0, "end": 10},
+        {"page": 2, "start": 10, "end": 19},
+    ]
+    assert client.get("/documents/none/pages").json()["error"]["code"] == "not_found"
+
+
 # Removed
 
 
@@ -220,3 +290,11 @@ def test_a_question_to_a_removed_document_names_it(shelf: TestClient) -> None:
     assert reply.status_code == 404
     assert reply.json()["error"]["code"] == "not_found"
     assert reply.json()["error"]["message"] == "there is no document 'cats'; GET /documents lists them"
+
+
+def test_the_documents_of_a_question_are_looked_up_together(shelf: TestClient, library: Library) -> None:
+    asked: list[str] = []
+    sa.event.listen(library.catalogue._database, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    body = {"question": "What is it about?", "document_ids": ["gulls"] * 500 + ["cats"] * 500}
+    assert shelf.post("/ask", json=body).status_code == 200
+    assert len(asked) < 20

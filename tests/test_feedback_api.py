@@ -15,7 +15,7 @@ from qa.api import create_app
 from qa.examples import FEEDBACK
 from qa.schemas import AskRequest
 from qa.wire import Library
-from tests.birds import FISH, eval_set, gold_of, put_birds, said
+from tests.birds import CHIPS, FISH, eval_set, gold_of, put_birds, said
 
 Make = Callable[..., Library]
 
@@ -64,6 +64,15 @@ def test_the_examples_of_the_description_are_accepted(service: TestClient) -> No
         assert service.post("/feedback", json=example["value"]).status_code == 201
     marked = "Instead, the US would take a central role in leading a ceasefire monitoring"
     assert gold_of(service)[0].text.startswith(marked)
+
+
+def test_what_was_read_may_be_sent_with_it(service: TestClient) -> None:
+    cited = {"document_id": "birds"} | CHIPS
+    replies = [
+        service.post("/feedback", json=said(passage=cited | {"quote": quote})) for quote in ("Gulls eat chips.", None)
+    ]
+    assert [reply.status_code for reply in replies] == [201, 201]
+    assert replies[0].json()["id"] == replies[1].json()["id"]
 
 
 def test_saying_it_twice_keeps_one_and_changing_ones_mind_keeps_the_last(service: TestClient) -> None:
@@ -139,6 +148,23 @@ def test_a_passage_that_is_not_stored_is_refused(service: TestClient) -> None:
     assert service.get("/feedback").json()["total"] == 0
 
 
+@pytest.mark.parametrize("text", ["Pelicans eat fish.\nGulls eat bread.", "Gulls eat chips."])
+def test_what_is_said_of_a_text_that_was_replaced_is_refused(service: TestClient, birds: Library, text: str) -> None:
+    put_birds(birds, text)
+    cited = {"document_id": "birds"} | CHIPS | {"quote": "Gulls eat chips."}
+    reply = service.post("/feedback", json=said(passage=cited))
+    assert (reply.status_code, reply.json()["error"]) == (
+        409,
+        {
+            "code": "conflict",
+            "message": "the document has changed since it was cited",
+            "hint": "Ask again, and judge what it says now.",
+        },
+    )
+    assert service.get("/feedback").json()["total"] == 0
+    assert "409" in service.get("/openapi.json").json()["paths"]["/feedback"]["post"]["responses"]
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -163,7 +189,12 @@ def test_a_passage_that_is_not_stored_is_refused(service: TestClient) -> None:
         ({"passage": {"document_id": "birds", "start": 9, "end": 5}}, "passage: is empty"),
         ({"passage": {"document_id": "birds", "start": 0, "end": 20_001}}, "passage: is empty, or longer than 20,000"),
         ({"passage": {"document_id": "x" * 201, "start": 0, "end": 5}}, "passage.document_id: "),
-        ({"passage": {"document_id": "birds", "start": 0, "end": 5, "quote": "lies"}}, "passage.quote: Extra inputs"),
+        ({"passage": {"document_id": "birds", "start": 0, "end": 5, "text": "lies"}}, "passage.text: Extra inputs"),
+        (
+            {"passage": {"document_id": "birds", "start": 0, "end": 5, "quote": "x" * 20_001}},
+            "passage.quote: String should have at most 20000 characters",
+        ),
+        ({"passage": {"document_id": "birds", "start": 0, "end": 5, "quote": 7}}, "passage.quote: "),
         ({"id": "mine"}, "id: Extra inputs are not permitted"),
     ],
 )

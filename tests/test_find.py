@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
+from unittest.mock import patch
 
 import pytest
 from hypothesis import example, given
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from index.find import matches
 
 LETTERS = st.sampled_from("aAsSßẞeéfﬀﬃiİıŉnʼςσΣǰ\u0307\ufeff𝕬😀 \t\n\r\u00a0\u2028\u3000\x1f.*(")
+PIECES = (1, 2, 3, 7, 1 << 18)
 TEXTS = st.text(LETTERS, max_size=40)
 
 
@@ -34,12 +37,15 @@ def tried(text: str, wanted: str) -> list[tuple[int, int]]:
     return found
 
 
-@given(TEXTS, st.text(LETTERS, min_size=1, max_size=4).filter(str.strip), st.integers(1, 5))
-@example("aﬀﬀi", "ffi", 5)
-@example("sßß", "ss", 5)
-def test_it_finds_what_trying_every_place_finds(text: str, wanted: str, most: int) -> None:
+@given(TEXTS, st.text(LETTERS, min_size=1, max_size=4).filter(str.strip), st.integers(1, 5), st.sampled_from(PIECES))
+@example("aﬀﬀi", "ffi", 5, 3)
+@example("sßß", "ss", 5, 1)
+@example("aa" * 9 + "ß", "aa", 2, 5)
+@example("a  \t b" * 3, "a b", 1, 2)
+def test_it_finds_what_trying_every_place_finds(text: str, wanted: str, most: int, piece: int) -> None:
     every = tried(text, wanted)
-    assert matches(text, wanted, most) == (len(every), every[:most])
+    with patch("index.find._PIECE", piece):
+        assert matches(text, wanted, most) == (len(every), every[:most])
 
 
 @given(TEXTS, st.data())
@@ -72,3 +78,24 @@ def test_it_takes_time_in_the_length_of_the_text_alone(wanted: str) -> None:
         begun = time.perf_counter()
         assert matches(text, wanted, 10) == (0, [])
         assert time.perf_counter() - begun < 5
+
+
+@pytest.mark.parametrize("wanted", ["a", "to a", "strasse", "ss"])
+def test_one_sharp_s_makes_a_long_text_neither_slow_nor_large(wanted: str) -> None:
+    """Twenty times what it takes here; with a check of each place it was two seconds and 180 MB."""
+    text = "She gave a coin to a man. " * 200_000
+    text = f"{text[:2_500_000]} Straße {text[2_500_000:]}"
+    tracemalloc.start()
+    begun = time.perf_counter()
+    total, places = matches(text, wanted, 1000)
+    took, (_, peak) = time.perf_counter() - begun, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (total, len(places)) == {
+        "a": (800_001, 1000),
+        "to a": (200_000, 1000),
+        "strasse": (1, 1),
+        "ss": (1, 1),
+    }[wanted]
+    assert all(same(text[one.start : one.end]) == wanted for one in places)
+    assert took < 5
+    assert peak < 30 << 20

@@ -262,11 +262,10 @@ def _gradio(browser: Browser, python: Path, passages: Path, rounds: int) -> list
 
 def _with_peer(rows: list[Row], peers: list[Row]) -> list[Row]:
     known: dict[object, Any] = {row["what"]: row["gradio"] for row in peers}
-    return [
-        row
-        | ({"gradio": known[row["what"]], "ratio": round(known[row["what"]] / row["here"], 1)} if row["what"] in known else {})
-        for row in rows
-    ]
+    for row in rows:
+        if theirs := known.get(row["what"]):
+            row |= {"gradio": theirs, "ratio": round(theirs / row["here"], 1)}
+    return rows
 
 
 def _free() -> int:
@@ -288,16 +287,16 @@ def _running(command: list[str], url: str) -> Iterator[str]:
 
 def _wait(process: subprocess.Popen[bytes], url: str) -> None:
     """Until it answers. Raises ChildProcessError when it ends before, TimeoutError when it takes too long."""
-    command, end = process.args, time.monotonic() + _START
+    end = time.monotonic() + _START
     while process.poll() is None:
         try:
             urllib.request.urlopen(url, timeout=5).close()
             return
         except OSError as error:
             if time.monotonic() > end:
-                raise TimeoutError(f"{command} does not answer at {url} within {_START} s: {error}") from error
+                raise TimeoutError(f"{process.args!r} does not answer at {url} within {_START} s: {error}") from error
             time.sleep(0.1)
-    raise ChildProcessError(f"{command} ended with status {process.returncode} before it answered at {url}; see above")
+    raise ChildProcessError(f"{process.args!r} ended with status {process.returncode} before it answered at {url}")
 
 
 if __name__ == "__main__":

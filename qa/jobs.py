@@ -250,10 +250,10 @@ class Jobs:
             self._changed.notify_all()
 
     def _finish(self, job_id: str) -> None:
+        shutil.rmtree(self._folder / job_id, ignore_errors=True)  # before it is said to be done
         with self._catalogue.note() as connection:
             mine = tables.jobs.c.id == job_id
             connection.execute(sa.update(tables.jobs).where(mine).values(finished_at=time.time()))
-        shutil.rmtree(self._folder / job_id, ignore_errors=True)
         with self._changed:
             self._changed.notify_all()
 

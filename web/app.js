@@ -47,7 +47,7 @@ async function follow({ path, hash, conversation, marks }) {
   if (open === "library" && before !== open) library.show();
   if (open === "document") documents.show(path, hash, marks).then(() => chat.title());
   else chat.title();
-  if (open && !before && !inside) opener = document.activeElement;
+  if (open && !before && !inside && document.activeElement !== document.body) opener = document.activeElement;
   if (open && open !== before) $(`#${open}-title`).focus({ preventScroll: true });
   if (!open && (inside || document.activeElement === document.body)) restoreFocus();
   conversations.draw();

@@ -215,6 +215,7 @@ def _until(page: Page, act: Callable[[], None], there: str) -> float:
 
 
 def _long(page: Page, url: str) -> float:
+    page.goto("about:blank")
     page.goto(url)
     page.wait_for_selector("#conversations .name")
     page.locator("#conversations .name", has_text="Long").evaluate(

@@ -93,7 +93,7 @@ export async function copyText(text) {
 
 /** Copy what `text()` gives and say so on the button for a moment. */
 export async function copyBy(pressed, text) {
-  const label = pressed.textContent, done = await copyText(text);
+  const label = (pressed.dataset.label ??= pressed.textContent), done = await copyText(text);  // it may say Copied already
   pressed.textContent = done ? "Copied" : "Not allowed here";
   announce(pressed.textContent);
   setTimeout(() => (pressed.textContent = label), 1500);

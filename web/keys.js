@@ -18,7 +18,7 @@ export function setup(acts) {
     return [name, make("dd", "", does)];
   }));
   addEventListener("keydown", (event) => {
-    const undoes = (event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.value;
+    const undoes = (event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.matches("textarea, [type=search], [type=text]");
     if (undoes && undo()) event.preventDefault();
     const act = acts[event.key], typing = event.target.matches("input:not([type=checkbox]), textarea, select");
     if (!act || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.keyCode === 229 || $("dialog[open]")) return;

@@ -216,6 +216,19 @@ def test_labels_are_given_in_a_dialog_and_the_focus_stays_on_the_row(shelf: Page
     expect(shelf.get_by_role("button", name="Tags of Gulls")).to_be_focused()
 
 
+def test_a_dialog_that_is_opened_again_at_once_is_not_taken_for_the_one_that_was_closed(shelf: Page) -> None:
+    shelf.evaluate("""async () => {
+        const ask = document.querySelector("[data-id='gulls'] .relabel"), dialog = document.querySelector("#naming");
+        ask.click();
+        dialog.close("");
+        ask.click();
+        await new Promise((resolve) => setTimeout(resolve, 100));  // now it is told that it was closed
+        dialog.querySelector("[name=tags]").value = "white";
+        dialog.querySelector("form").requestSubmit(dialog.querySelector("[value=keep]"));
+    }""")
+    expect(row(shelf, "gulls").locator(".chip")).to_have_text(["Birds", "white"])
+
+
 def test_labels_that_are_refused_are_kept_to_be_changed(shelf: Page) -> None:
     edit_labels(shelf, "Cats", "Pets", "x" * 101)
     expect(shelf.locator("#toast")).to_contain_text("Not kept: ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -156,6 +157,33 @@ def test_a_locked_pdf_asks_for_its_password_until_it_opens(library: Page) -> Non
         library.keyboard.press(key)
         expect(dialog).to_have_count(0)
         expect(state(library, "locked.pdf")).to_have_text(told)
+
+
+def test_what_an_earlier_try_still_tells_is_not_taken_for_that_of_the_next(library: Page) -> None:
+    held: list[Route] = []
+
+    def tell_half(route: Route) -> None:
+        """Of the first job: that the file failed, but only later that the job is over."""
+        if "first" in known and known["first"] != route.request.url:
+            route.continue_()
+        elif "first" in known:
+            held.append(route)
+        else:
+            known["first"] = route.request.url
+            job = json.dumps(library.request.get(route.request.url.removesuffix("/events")).json())
+            route.fulfill(content_type="text/event-stream", body=f"retry: 10\nevent: progress\ndata: {job}\n\n")
+
+    known: dict[str, str] = {}
+    library.route("**/jobs/*/events", tell_half)
+    add(library, {"locked.pdf": sample("files/pdf_encrypted_needs_password.pdf")})
+    expect(state(library, "locked.pdf")).to_have_text("locked.pdf needs a password.")
+    library.get_by_role("button", name="Password of locked.pdf").click()
+    library.keyboard.type("openpassword")
+    with library.expect_response(lambda reply: reply.request.method == "POST"):
+        library.keyboard.press("Enter")
+    until(lambda: bool(library.title()) and bool(held))
+    held[0].continue_()
+    expect(state(library, "locked.pdf")).to_have_text(re.compile("^added · PDF · 1 page"))
 
 
 # On the way

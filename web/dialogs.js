@@ -2,26 +2,31 @@
 
 import { $, make } from "./dom.js";
 
+const dialog = $("#naming");
+
 export function open(id) {
-  const dialog = document.getElementById(id);
-  if (!dialog.open) dialog.showModal();
+  const wanted = document.getElementById(id);
+  if (!wanted.open) wanted.showModal();
 }
+
+let answer = () => {};
 
 /** Ask for some words: `fields` are `{name, label, value, type, choices}`, of `choices` either one or, separated by
  *  commas, `several`. The values by name, or null when it was cancelled. */
 export function askFor(title, fields) {
-  const dialog = $("#naming");
+  answer();  // the one before may be closed without having been told so
   $("h2", dialog).textContent = title;
   $("#fields").replaceChildren(...fields.map(field));
   dialog.returnValue = "";
   dialog.showModal();
   $("input", dialog).select();
-  return new Promise((resolve) => dialog.addEventListener("close", () => {
-    resolve(dialog.returnValue === "keep" ? Object.fromEntries(new FormData($("form", dialog))) : null);
-  }, { once: true }));
+  return new Promise((resolve) => (answer = () => {
+    if (!dialog.open) resolve(dialog.returnValue === "keep" ? Object.fromEntries(new FormData($("form", dialog))) : null);
+  }));
 }
 
-$("#cancel").addEventListener("click", () => $("#naming").close(""));  // no submit button: Enter keeps
+dialog.addEventListener("close", () => answer());  // comes late: another one may be open by then
+$("#cancel").addEventListener("click", () => dialog.close(""));  // no submit button: Enter keeps
 
 function field({ name, label, value = "", type = "text", choices = [], several = false }) {
   const input = make("input"), list = make("datalist");

@@ -15,7 +15,7 @@ const area = $("#uploads"), total = make("span", "quiet");
 const again = button("Try the failed ones again", () => retry(uploads.filter(({ error }) => error)));
 const clear = button("Clear", () => dismiss(uploads));
 
-let uploads = [];  // {file, name, fields, after, item, bar, state, tools}, and done or error once it is over
+let uploads = [];  // {file, name, fields, after, item, bar, state, tools}, the job that has it, and done or error once it is over
 let sending = Promise.resolve(), following = Promise.resolve(), unsent = 0;
 
 /** Files, and folders of them, dropped anywhere on the page: `taken` is called with `[{file, name}]`. */
@@ -104,6 +104,7 @@ async function give(batch) {
   if (!some.length) return;
   try {
     const job = await api.upload(some, (share) => sent(some, share), some[0].fields);
+    some.forEach((upload) => (upload.job = job));
     following = following.then(() => watch(job, some));
   } catch (error) {
     some.forEach((upload) => fail(upload, error));
@@ -121,7 +122,7 @@ function sent(some, share) {
 }
 
 async function watch(job, some) {
-  const open = () => some.filter((upload) => !isOver(upload));
+  const open = () => some.filter((upload) => upload.job === job && !isOver(upload));  // another job may have it by now
   const changed = ({ files }) => {
     count();
     open().forEach((upload) => show(upload, files[some.indexOf(upload)]));
@@ -187,7 +188,7 @@ function retry(some) {
     tools.replaceChildren();
     state.before(bar);
   }
-  some.forEach((upload) => delete upload.error);
+  some.forEach((upload) => Object.assign(upload, { job: null, error: null }));
   post(some);
 }
 

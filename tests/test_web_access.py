@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -137,6 +138,70 @@ def test_at_twice_the_size_everything_can_be_reached(service: Server, browser: B
     context.close()
 
 
+def test_a_notice_stays_in_sight_and_covers_nothing_that_has_the_focus(service: Server, page: Page) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    page.set_viewport_size({"width": 1100, "height": 600})
+    page.goto(service.url)
+    for question in (QUESTION, "And Germany?", "How large an army could Ukraine keep?"):
+        ask(page, question).get_by_role("button", name="Show all in full").click()
+    page.route(re.compile("/(ask|health)$"), lambda route: route.abort())
+    notice = page.locator("#notice")
+    for width in (1100, 320):
+        page.set_viewport_size({"width": width, "height": 600})
+        ask(page, f"Is it {width} wide?")
+        expect(notice).to_be_in_viewport(ratio=1)
+        page.locator(".citation").last.focus()
+        for _ in range(8):  # upwards, from one thing to the next
+            page.keyboard.press("Shift+Tab")
+            seen = "() => { const at = document.activeElement.getBoundingClientRect(); return [at.top, at.bottom]; }"
+            top, bottom = page.evaluate(seen)
+            bar, form = page.locator(".bar").bounding_box(), page.locator("#ask").bounding_box()
+            assert bar
+            assert form
+            assert bar["y"] + bar["height"] <= top < bottom <= form["y"]
+        expect(notice).to_be_in_viewport(ratio=1)
+        shoot(page, f"notice-{width}")
+
+
+SMALL = """() => [":is(#chat, #rail, dialog) :is(button, a, summary, input, select, textarea)"]
+    .flatMap(all => [...document.querySelectorAll(all)])
+    .filter(one => one.checkVisibility() && one.getBoundingClientRect().width > 1)
+    .map(one => one.matches("[type=checkbox]") ? one.closest("label") : one)
+    .filter(one => one.getBoundingClientRect().height < 40)
+    .map(one => one.outerHTML)"""
+
+
+@pytest.mark.parametrize("state", ["welcome", "answered", "leaning", "unanswered", "settings", "help", "menu", "gone"])
+def test_what_is_touched_is_large_enough_for_a_finger(service: Server, browser: Browser, state: str) -> None:
+    touch = browser.new_context(viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True)
+    page = touch.new_page()
+    page.goto(service.url)
+    STATES[state](page, service)
+    assert page.evaluate(SMALL) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shoot(page, f"touch-{state}")
+    touch.close()
+
+
+def test_escape_in_the_empty_field_goes_to_the_newest_answer_and_leaves_text_alone(service: Server, page: Page) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(service.url)
+    ask(page, QUESTION)
+    newest, field = ask(page, "And Germany?").locator(".question"), page.get_by_label("Your question")
+    for text in ("Half a ", ""):
+        page.locator("#chat").evaluate("node => node.scrollTo(0, 0)")
+        expect(newest).not_to_be_in_viewport()
+        field.fill(text)
+        field.press("Escape")
+        expect(field).to_have_value(text)
+        if text:
+            expect(newest).not_to_be_in_viewport()
+    expect(newest).to_be_in_viewport()
+    expect(field).to_be_focused()
+    page.get_by_role("button", name="Help", exact=True).click()
+    expect(page.get_by_role("dialog")).to_contain_text("in the empty field, to the newest answer")
+
+
 def test_motion_is_only_for_those_who_want_it(service: Server, page: Page) -> None:
     page.goto(service.url)
     animation = "getComputedStyle(document.querySelector('.turn:last-child .passages')).animationName"
@@ -179,3 +244,34 @@ def test_every_control_has_a_name(service: Server, page: Page) -> None:
         .filter(one => !(one.getAttribute("aria-label") || one.textContent.trim() || one.labels?.length))
         .map(one => one.outerHTML)"""
     assert page.evaluate(unnamed) == []
+
+
+SAID = """() => {
+    globalThis.said = [];
+    const live = document.querySelector("#live");
+    new MutationObserver(() => live.textContent && said.push(live.textContent)).observe(live, { childList: true });
+    const hear = ({ whenBack }) => [1, 2].forEach((n) => whenBack(() => said.push(`back ${n}`)));
+    return import("/web/status.js").then(hear);
+}"""
+
+
+def test_that_the_service_goes_and_comes_is_noticed_without_asking_said_once_and_passed_on(
+    start: Callable[..., Server], page: Page
+) -> None:
+    server = start(QA_MODEL="/no/such/model")
+    page.clock.install()
+    page.goto(server.url)
+    notice = page.locator("#notice")
+    expect(notice).to_contain_text("Keyword search only")
+    page.evaluate(SAID)
+    server.process.terminate()
+    server.process.wait()
+    page.clock.run_for(31_000)
+    expect(notice).to_contain_text("The service does not answer")
+    page.clock.run_for(10_000)
+    start(QA_MODEL="/no/such/model", QA_PORT=server.url.rpartition(":")[2])
+    page.clock.run_for(3_000)
+    expect(notice).to_contain_text("Keyword search only")
+    said = page.evaluate("said")
+    assert len([one for one in said if "does not answer" in one]) == 1
+    assert [one for one in said if one.startswith("back")] == ["back 1", "back 2"]

@@ -46,13 +46,24 @@ def test_the_best_passage_comes_first_and_marked_and_the_others_are_folded(chat:
     other = folded.first.locator("blockquote")
     expect(other).to_be_visible()
     assert best.locator("blockquote").evaluate(size) > other.evaluate(size)
-    turn.get_by_role("button", name="Show all in full").click()
+    all_of_them = turn.get_by_role("button", name=re.compile("Show all in full|Fold the others"))
+    all_of_them.click()
     expect(turn.locator("blockquote")).to_have_count(5)
+    expect(all_of_them).to_have_text("Fold the others")
+    folded.first.locator("summary").click()
+    expect(all_of_them).to_have_text("Show all in full")  # as it is then
+    folded.first.locator("summary").click()
+    expect(all_of_them).to_have_text("Fold the others")
     expect(chat.locator("#notice")).to_be_hidden()
     text = SEED.read_text(encoding="utf-8")
     assert all(
         shown in text for shown in turn.locator("blockquote").evaluate_all("all => all.map(one => one.textContent)")
     )
+
+
+def test_where_the_model_does_not_know_the_words_it_is_said(chat: Page) -> None:
+    verdict = ask(chat, "ماذا يأكل البجع؟").locator(".verdict")
+    expect(verdict).to_contain_text("keyword search only: the embedding model does not know the words of this question")
 
 
 def test_samples_are_offered_and_asked_by_a_click(chat: Page) -> None:
@@ -172,11 +183,30 @@ def test_chats_are_kept_listed_renamed_deleted_and_brought_back(chat: Page) -> N
     expect(chat.locator(".question")).to_have_text(OTHER)
     chat.reload()
     expect(names).to_have_text(["The areas", QUESTION])
-    chat.locator("#conversations summary").last.click()
-    chat.get_by_role("button", name="Delete").last.click()
-    expect(names).to_have_text(["The areas"])
+    for left in (["The areas"], []):
+        chat.locator("#conversations summary").last.click()
+        chat.get_by_role("button", name="Delete").last.click()
+        expect(names).to_have_text(left)
+    expect(chat.locator("#toast")).to_contain_text("Deleted 2 chats")
     chat.keyboard.press("Control+z")
     expect(names).to_have_text(["The areas", QUESTION])
+    expect(chat.locator(".question")).to_have_text(OTHER)  # what was shown is shown again
+    chat.locator("#conversations summary").last.click()
+    chat.get_by_role("button", name="Delete").last.click()
+    expect(chat.locator("#toast")).to_contain_text(f"Deleted “{QUESTION}”")
+
+
+def test_an_answer_that_was_asked_for_again_in_vain_is_not_saved_as_that_of_the_new_try(chat: Page) -> None:
+    ask(chat, QUESTION)
+    turn = ask(chat, "And Germany?")
+    chat.route("**/ask", lambda route: route.abort())
+    turn.get_by_role("button", name="Ask it by itself").click()
+    expect(turn.get_by_role("button", name="Ask again")).to_be_visible()
+    chat.locator("#conversations summary").click()
+    with chat.expect_download() as download:
+        chat.get_by_role("button", name="Save as JSON").click()
+    saved = json.loads(download.value.path().read_text(encoding="utf-8"))
+    assert [one["question"] for one in saved["turns"]] == [QUESTION]
 
 
 def test_a_chat_is_saved_as_markdown_and_json_with_every_citation(chat: Page, tmp_path: Path) -> None:
@@ -255,6 +285,23 @@ def test_thumbs_are_stored_by_the_service_and_become_an_eval_set(service: Server
     nothing.click()
     expect(nothing).to_have_attribute("aria-pressed", "false")
     assert service.get("/feedback")[1]["total"] == 0
+
+
+def test_ticks_of_a_chat_that_is_not_asked_yet_outlive_a_reload(service: Server, page: Page) -> None:
+    page.goto(service.url)
+    page.get_by_role("button", name="Library").click()
+    page.locator("#documents").get_by_role("checkbox").first.check()
+    page.go_back()
+    expect(page.locator("#panel")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#scope")).to_contain_text("Asking only 1 document")
+    with page.expect_request("**/ask") as asked:
+        ask(page, QUESTION)
+    assert len(json.loads(asked.value.post_data or "")["document_ids"]) == 1
+    page.get_by_role("button", name="New chat").click()
+    page.reload()
+    expect(page.locator("#samples button").first).to_be_visible()
+    expect(page.locator("#scope")).to_be_hidden()
 
 
 def test_settings_are_kept_and_used(chat: Page) -> None:

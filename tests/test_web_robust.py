@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,8 +46,11 @@ def test_why_keywords_alone_are_searched_is_said(server: Server, page: Page) -> 
     expect(page.locator("#notice")).to_contain_text(NO_MODEL)
     turn = ask(page, QUESTION)
     expect(turn.locator(".verdict")).to_contain_text("keyword search only")
+    expect(turn.locator(".verdict")).to_contain_text(NO_MODEL)
     expect(turn.locator(".best mark")).to_have_text(TELLING)
     shoot(page, "keywords")
+    page.reload()
+    expect(page.locator(".verdict")).to_contain_text(NO_MODEL)  # also when it is shown again
 
 
 def test_a_service_that_went_away_is_said_and_when_it_is_back_the_question_is_asked_again(
@@ -67,6 +71,30 @@ def test_a_service_that_went_away_is_said_and_when_it_is_back_the_question_is_as
     expect(page.locator("#notice")).to_contain_text("Keyword search only")
     expect(page.locator(".turn")).to_have_count(1)
     expect(field).to_have_value("")  # it was answered
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_an_unanswered_question_waits_for_the_model_unless_it_is_asked_by_hand(
+    server: Server, page: Page, by_hand: bool
+) -> None:
+    health = server.get("/health")[1]
+    loading = health | {"model": health["model"] | {"state": "loading"}}
+    page.goto(server.url)
+    page.route(re.compile("/(ask|health)$"), lambda route: route.abort())
+    turn = ask(page, QUESTION)
+    expect(turn.locator(".verdict")).to_contain_text("The service does not answer")
+    page.route("**/health", lambda route: route.fulfill(json=loading))
+    page.route("**/ask", lambda route: route.continue_())
+    expect(turn.locator(".verdict")).to_contain_text("asked again as soon as that is ready")
+    shoot(page, "waiting")
+    page.wait_for_timeout(1500)  # it is looked at once more
+    expect(turn.locator(".best")).to_have_count(0)
+    if by_hand:
+        turn.get_by_role("button", name="Ask again").click()
+    else:
+        page.unroute_all()
+    expect(turn.locator(".best mark")).to_have_text(TELLING)
+    expect(page.locator(".turn")).to_have_count(1)
 
 
 def test_a_slow_service_is_said_and_can_be_waited_for_or_stopped(server: Server, page: Page) -> None:
@@ -236,6 +264,64 @@ def test_another_chat_is_opened_while_a_question_is_on_its_way(server: Server, p
     expect(page.get_by_label("Your question")).to_have_value(QUESTION)
     page.keyboard.press("Enter")
     expect(page.locator(".best mark")).to_have_text(TELLING)
+
+
+def test_a_turn_without_an_answer_is_kept_and_can_be_asked_again(server: Server, page: Page) -> None:
+    page.goto(server.url)
+    ask(page, QUESTION)
+    page.route("**/ask", lambda route: route.abort())
+    merz = "Who is Friedrich Merz?"
+    ask(page, merz)
+    page.get_by_role("button", name="New chat").click()
+    expect(page.locator(".turn")).to_have_count(0)
+    page.locator("#conversations .name").click()
+    turn = page.locator(".turn").last
+    expect(turn.locator(".question")).to_have_text(merz)
+    expect(turn.locator(".verdict")).to_have_text("Not answered.")
+    page.locator("#conversations summary").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as Markdown").click()
+    saved = download.value.path().read_text(encoding="utf-8")
+    assert QUESTION in saved
+    assert merz not in saved
+    page.reload()
+    page.unroute("**/ask")
+    turn.get_by_role("button", name="Ask again").click()
+    expect(turn.locator(".best mark")).to_be_visible()
+    page.reload()
+    expect(turn.locator(".best mark")).to_be_visible()
+
+
+def test_a_chat_that_is_deleted_while_it_is_asked_stays_deleted(server: Server, page: Page) -> None:
+    page.goto(server.url)
+    ask(page, QUESTION)
+    with standing_still(server):
+        type_and_enter(page, "Who is Friedrich Merz?")
+        expect(page.locator(".turn")).to_have_count(2)
+        page.locator("#conversations summary").click()
+        page.get_by_role("button", name="Delete").click()
+        expect(page.locator("#conversations .name")).to_have_count(0)
+    page.reload()
+    expect(page.locator("#samples button").first).to_be_visible()
+    expect(page.locator("#conversations .name")).to_have_count(0)
+
+
+def test_a_shared_question_that_is_too_long_comes_into_the_field_and_what_is_wrong_is_said(
+    server: Server, page: Page
+) -> None:
+    question, line, field = "who " * 501, page.locator("#too-long"), page.get_by_label("Your question")
+    address = f"{server.url}/?q={question.replace(' ', '+')}"
+    page.goto(address)
+    expect(line).to_contain_text("A question has at most 2,000: shorten it")
+    expect(field).to_have_value(question.strip())
+    expect(page.locator(".turn")).to_have_count(0)
+    field.fill("A draft")
+    page.goto("about:blank")
+    page.goto(address)
+    expect(line).to_contain_text("The question of this address has 2,003 characters")
+    expect(field).to_have_value("A draft")
+    line.get_by_role("button", name="Put it into the field").click()
+    expect(field).to_have_value(question.strip())
 
 
 def test_a_document_that_was_ticked_and_is_gone_by_now(server: Server, page: Page) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import urllib.request
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browsing import ask
 from tests.conftest import ROOT, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.server, pytest.mark.model]
@@ -90,6 +92,49 @@ def test_a_quotation_in_markdown_shows_as_it_is(text: Any) -> None:
     assert {one.type for one in tokens} <= {"text", "text_special", "softbreak", "link_open", "link_close"}
 
 
+def test_what_is_selected_or_marked_in_a_passage_is_copied_alone_with_its_own_place(
+    service: Server, page: Page, context: BrowserContext
+) -> None:
+    text = "🦊 Foxes sleep.\nPelicans eat 🐟 fish.\nThey live by the sea."
+    service.get("/documents?wait=true", {"documents": [{"id": "birds", "title": "Birds", "text": text}]})
+    page.goto(service.url)
+    passage = ask(page, "What do pelicans eat?").locator(".passage").filter(has_text="🐟").first
+    expect(passage.locator("mark")).to_have_text("Pelicans eat 🐟 fish.")
+    select = """(quote, words) => {
+        const walker = document.createTreeWalker(quote, NodeFilter.SHOW_TEXT);
+        while (walker.nextNode()) {
+            const { currentNode: node } = walker, at = node.data.indexOf(words);
+            if (at >= 0) getSelection().setBaseAndExtent(node, at, node, at + words.length);
+        }
+    }"""
+    mark = text.index("Pelicans")
+    for words, button, form, start, end in (
+        ("🐟 fish.", "Copy: passage", "“{}”\n— Birds, line 2\n", text.index("🐟"), text.index("\nThey")),
+        (" live by ", "Markdown: passage", "> {}\n>\n> — [Birds, line 3]", text.index("live"), text.index(" the sea")),
+        (None, "Copy mark", "“{}”\n— Birds, line 2\n", mark, text.index("\nThey")),
+        (None, "Copy: passage", "“{}”\n— Birds, lines 1–3\n", 0, len(text)),
+    ):
+        page.evaluate("getSelection().removeAllRanges()")
+        if words:
+            passage.locator("blockquote").evaluate(select, words)
+        pressed = passage.get_by_role("button", name=button)
+        pressed.click()
+        expect(pressed).to_have_text("Selection copied" if words else "Copied")
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied.startswith(form.format(text[start:end]))
+        address = re.search(r"http[^>\s]+", copied)
+        assert address
+        assert f"#char={start},{end}" in address[0]
+        stranger = context.new_page()
+        stranger.goto(address[0])
+        cited = stranger.locator("#text .cited")
+        expect(cited.first).to_be_visible()
+        assert "".join(cited.all_text_contents()) == text[start:end]
+        stranger.close()
+        expect(pressed).not_to_have_text(re.compile("opied"))
+    service.get("/documents/birds", method="DELETE")
+
+
 def test_the_history_of_a_question_begins_with_the_last_one_asked_by_itself(text: Any) -> None:
     def turn(question: str, **more: object) -> dict[str, object]:
         return {"question": question, "answer": {"passages": [{"id": f"{question}:0-1"}]}, **more}
@@ -103,6 +148,33 @@ def test_the_history_of_a_question_begins_with_the_last_one_asked_by_itself(text
 def test_file_names_that_every_system_takes(text: Any) -> None:
     assert text("export", "fileName", "Who? <a/b>: ¿Qué? 日本", "md") == "Who-a-b-Qué-日本.md"
     assert text("export", "fileName", "../..", "json") == "chat.json"
+
+
+def test_any_request_that_finds_no_service_says_so_and_one_page_asks_how_it_is_one_at_a_time(
+    service: Server, page: Page
+) -> None:
+    page.goto(service.url)
+    expect(page.locator("#samples button").first).to_be_visible()
+    looks: list[str] = []
+    page.on("request", lambda request: looks.append(request.url) if request.url.endswith("/health") else None)
+    page.route("**/health", lambda route: route.abort())
+    page.route("**/labels", lambda route: route.abort())
+    page.get_by_role("button", name="Library").click()
+    expect(page.locator("#notice")).to_contain_text("The service does not answer")
+    for _ in range(5):
+        page.evaluate("dispatchEvent(new Event('online'))")
+    page.wait_for_timeout(1_000)
+    looks.clear()
+    page.wait_for_timeout(5_000)
+    assert 1 <= len(looks) <= 3
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    page.wait_for_timeout(2_500)
+    looks.clear()
+    page.wait_for_timeout(3_000)
+    assert looks == []  # nobody looks
+    page.unroute_all()
+    page.evaluate("() => { delete document.hidden; document.dispatchEvent(new Event('visibilitychange')); }")
+    expect(page.locator("#notice")).to_be_hidden()
 
 
 def test_the_page_is_small(service: Server) -> None:

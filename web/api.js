@@ -2,6 +2,11 @@
 
 const GONE = "The service does not answer.";
 const STRANGE = "The service's reply is not one that this page understands.";
+const PATIENCE = 10_000;  // milliseconds; a service that is there tells sooner how it is
+let missed = () => {};
+
+/** `act` is called when a request finds no service; not for `health`, whose caller knows. */
+export const whenMissed = (act) => (missed = act);
 
 /** What went wrong and what can be done. `status`: of the reply, 0 where there was none. */
 export class ServiceError extends Error {
@@ -24,7 +29,7 @@ export async function ask(request, signal) {
 }
 
 export async function health() {
-  const state = await json("/health");
+  const state = await json("/health", { signal: AbortSignal.timeout(PATIENCE) });
   if (!state.version || !state.model || !Number.isInteger(state.documents)) throw strange();
   return state;
 }
@@ -42,6 +47,9 @@ export const about = (path, signal) => json(path, { signal });
 
 /** Where the pages of a document begin and end in its text; empty for formats without pages. */
 export const pages = (path, signal) => json(`${path}/pages`, { signal });
+
+/** Where part of a text stands on the picture of a page, at the address of its place: `{left, top, right, bottom}` in shares. */
+export const markOn = (path, { start, end }) => json(`${path}?${parameters({ start, end })}`);
 
 /** Part of a document's text by code points: `{text, characters, sha256}`, `characters` being those of the whole. */
 export async function text(path, start, end, signal) {
@@ -80,7 +88,7 @@ export function upload(files, progress, fields = {}) {
     request.open("POST", "/documents");
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
-    request.addEventListener("error", () => reject(new ServiceError(GONE, "Is it still running?")));
+    request.addEventListener("error", () => { missed(); reject(new ServiceError(GONE, "Is it still running?")); });
     request.addEventListener("load", () => {
       const error = request.response?.error ?? { message: `The service failed (${request.status}).` };
       if (request.status >= 300) reject(new ServiceError(error.message, error.hint, request.status));
@@ -105,7 +113,7 @@ export function follow(job, changed, lost) {
     });
     events.addEventListener("error", () => {
       if (events.readyState === EventSource.CLOSED) reject(new ServiceError("The service does not tell what became of it.", "Try again: nothing is stored twice."));
-      else lost();
+      else { missed(); lost(); }
     });
   });
 }
@@ -135,6 +143,7 @@ async function request(path, options = {}) {
     reply = await fetch(path, { ...options, headers: { Accept: "application/json", ...options.headers } });
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    if (path !== "/health") missed();
     throw new ServiceError(GONE, "Is it still running? Start it with: make serve");
   }
   if (reply.ok) return reply;

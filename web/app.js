@@ -27,11 +27,13 @@ const narrow = matchMedia("(max-width: 56rem)"), middle = matchMedia("(max-width
 let opener = null, open = "", followed = 0;  // what had the focus before the panel was opened; what is open in it; addresses so far
 
 /** Show what the address says. */
-async function follow({ path, hash, conversation, marks }) {
+async function follow({ path, hash, conversation, marks, chosen }) {
   const mine = ++followed;
   if (conversation === undefined) route.keep({ conversation: chat.shown().conversation?.id ?? null });
   else await chat.show(conversation);
+  if (mine === 1 && conversation === null && chosen) scope.choose(chosen);  // a reload
   if (mine !== followed) return;
+  chat.keepScope();
   const before = open, inside = panel.contains(document.activeElement);
   open = path === "/library" ? "library" : path.startsWith("/documents/") ? "document" : "";
   for (const [name, view] of [["library", library], ["document", documents]]) {
@@ -137,7 +139,7 @@ function ask(question) {
 function addText(text) {
   const name = `Pasted ${new Date().toLocaleString("sv").replaceAll(":", ".")}.txt`;
   route.go("/library");
-  send([{ file: new File([text], name), name }], {}, () => { recheck(); library.refresh(); });
+  send([{ file: new File([text], name), name }], {}, () => { status.refresh(); library.refresh(); });
 }
 
 async function unkept(error) {
@@ -147,13 +149,18 @@ async function unkept(error) {
   line.textContent = `This browser does not keep your chats: ${why}. They stay until this page is closed.`;
 }
 
-const recheck = () => status.refresh(() => { chat.retry(); library.refresh(); });
+/** What is jumped to or has the focus must not lie under the bar with its notice, nor under the field. */
+function makeRoom() {
+  for (const [name, node] of [["--bar", $(".bar")], ["--ask", $("#ask")]]) $("#chat").style.setProperty(name, `${node.offsetHeight}px`);
+}
+
+const escape = () => close() || (composer.idle() && chat.newest());
 
 async function begin() {
   frame.classList.toggle("railless", settings.get().rail === false);
   settings.setup();
-  library.setup({ changed: () => { recheck(); offerSamples(); }, opened: () => open !== "library" && route.go("/library") });
-  chat.setup({ before: library.settle, answered: composer.answered, after: () => { recheck(); conversations.draw(); } });
+  library.setup({ changed: () => { status.refresh(); offerSamples(); }, opened: () => open !== "library" && route.go("/library") });
+  chat.setup({ before: library.settle, answered: composer.answered, after: () => { status.refresh(); conversations.draw(); } });
   composer.setup(() => chat.shown().turns.map(({ question }) => question), ask, addText);
   scope.whenChosen((chosen) => {
     composer.showScope(chosen, button("Ask all", () => { scope.choose({}); composer.focus(); }));
@@ -170,17 +177,23 @@ async function begin() {
   narrow.addEventListener("change", cover);
   middle.addEventListener("change", cover);
   keys.setup({
-    Escape: close, "/": composer.focus, c: newChat, l: () => route.go("/library"), "?": () => dialogs.open("help"),
+    Escape: escape, "/": composer.focus, c: newChat, l: () => route.go("/library"), "?": () => dialogs.open("help"),
     j: () => keys.step(1), k: () => keys.step(-1), n: () => documents.step(1), p: () => documents.step(-1),
     f: () => (open === "document" ? $("#words").focus() : false), o: openFocused,
   });
-  recheck();
+  status.whenBack(library.refresh);
+  status.setup();
+  const room = new ResizeObserver(makeRoom);
+  for (const node of [$(".bar"), $("#ask")]) room.observe(node);
   offerSamples();
   await store.open(unkept, (id) => { chat.changedElsewhere(id); conversations.draw(); });
   await route.start(follow);
   const question = new URLSearchParams(location.search).get("q")?.trim();
-  if (question && !chat.shown().conversation) ask(question);
-  else if (!open) composer.focus();
+  if (question && composer.fits(question)) chat.sendOnce(question);
+  else {
+    if (question) composer.offer(question);
+    if (!open) composer.focus();
+  }
 }
 
 async function countJudgements() {

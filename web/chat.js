@@ -5,17 +5,21 @@ import { $, announce, still, toast, words } from "./dom.js";
 import * as route from "./route.js";
 import * as scope from "./scope.js";
 import * as settings from "./settings.js";
+import * as status from "./status.js";
 import * as store from "./store.js";
 import { historyOf } from "./text.js";
 import { press, redraw, spoken, turnNode, wait } from "./turn.js";
 
 const SLOW = 3;  // seconds after which it is said that an answer takes long
-let conversation = null, turns = [], asking = null, opening = 0, gone = false;  // gone: deleted in another tab
+const UNANSWERED = { message: "Not answered.", status: -1 };
+const AGAIN = { message: "Not answered. The service is back and loads its model: this is asked again as soon as that is ready.", status: 0 };
+let conversation = null, turns = [], asking = null, opening = 0, gone = false;  // asking: {turn, closing}; gone: deleted in another tab
 let hooks = {};
 
 /** `before()` is awaited before each question, `answered(question)` called when one was, `after()` then or when it failed. */
 export function setup(given) {
   hooks = given;
+  status.whenBack(retry);
 }
 
 export const shown = () => ({ conversation, turns });
@@ -28,7 +32,7 @@ export async function show(id) {
   const [all, kept] = id ? await Promise.all([store.conversations(), store.turns(id)]) : [[], []];
   if (mine !== opening) return;  // another one is wanted by now
   const found = all.find((one) => one.id === id);
-  [conversation, turns, gone] = [found ?? null, found ? kept : [], false];
+  [conversation, turns, gone] = [found ?? null, found ? kept.map(opened) : [], false];
   scope.choose(found?.scope ?? {});
   draw();
 }
@@ -46,12 +50,14 @@ export async function changedElsewhere(id) {
   title();
 }
 
+const opened = (turn) => (turn.answer ? turn : { ...turn, error: UNANSWERED });
+
 function takeOver(turn) {
   const known = turns.find(({ id }) => id === turn.id);
-  if (known && !known.answer) return;  // it is asked again
+  if (!turn.answer || (known && known === asking?.turn)) return;  // it is being asked, there or here
   const same = known && JSON.stringify(known) === JSON.stringify(turn);
   if (same) return;
-  if (known) redraw(nodeOf(Object.assign(known, turn)), known, acts);
+  if (known) redraw(nodeOf(Object.assign(known, turn, { error: undefined })), known, acts);
   else {
     const before = turns.findIndex(({ at }) => at > turn.at);
     const node = turnNode(turn, acts);
@@ -64,6 +70,8 @@ function takeOver(turn) {
 /** Ask a question; `false` while another one is being asked. */
 export function send(question) {
   if (asking) return false;
+  const last = turns.at(-1);
+  if (last?.error && last.question === question) return acts.again(Object.assign(last, { scope: scope.current() }), {});
   begin(question);
   const turn = { id: unique(), conversation: conversation.id, at: Date.now(), question, judged: {}, scope: scope.current() };
   turns.push(turn);
@@ -71,13 +79,35 @@ export function send(question) {
   return settle(turn);
 }
 
-/** Ask the last question again if the service did not answer it at all. */
-export function retry() {
-  const last = turns.at(-1);
-  if (last?.error?.status === 0) acts.again(last, {});
+/** Ask a question of an address, once: after a reload the one that was not answered before it. */
+export function sendOnce(question) {
+  const [first] = turns;
+  if (!first) send(question);
+  else if (turns.length === 1 && !first.answer && first.question === question) acts.again(first, {});
 }
 
-/** A conversation was renamed, or its documents chosen. */
+/** Ask the last question again if the service did not answer it at all, as soon as it searches by meaning too. */
+async function retry() {
+  const last = turns.at(-1);
+  if (last?.error?.status !== 0) return;
+  if (status.loading()) {
+    last.error = AGAIN;
+    redraw(nodeOf(last), last, acts);
+    announce(words(AGAIN));
+    await status.loaded();
+  }
+  if (!turns.includes(last) || last.error?.status !== 0) return;  // asked again by hand, or another chat is shown
+  if (acts.again(last, {}) === false) redraw(nodeOf(last), Object.assign(last, { error: UNANSWERED }), acts);
+}
+
+/** To the newest answer, as far as there is one. */
+export function newest() {
+  const last = $("#turns").lastElementChild;
+  if (last) look(last);
+  return Boolean(last);
+}
+
+/** A conversation was renamed. */
 export async function rename(one, name) {
   const changed = one.id === conversation?.id ? conversation : one;
   changed.title = name;
@@ -85,9 +115,12 @@ export async function rename(one, name) {
   title();
 }
 
+/** Keep the choice of documents: with the conversation; before there is one, with the address, for a reload. */
 export function keepScope() {
-  if (conversation && JSON.stringify(conversation.scope) !== JSON.stringify(scope.current())) {
-    conversation.scope = scope.current();
+  const chosen = scope.current();
+  if (!conversation) route.keep({ chosen });
+  else if (JSON.stringify(conversation.scope) !== JSON.stringify(chosen)) {
+    conversation.scope = chosen;
     store.keep(conversation);
   }
 }
@@ -101,11 +134,11 @@ export function marksFor(node, path) {
 
 const acts = {
   again(turn, changes) {
-    if (asking) return;
+    if (asking) return false;
     Object.assign(turn, changes, { answer: undefined, error: undefined, judged: {} });
     if ("scope" in changes) scope.choose({});
     redraw(nodeOf(turn), turn, acts);
-    settle(turn);
+    return settle(turn);
   },
   stop,
   async judge(turn, passage, helpful) {
@@ -131,9 +164,9 @@ function judgement(turn, passage, helpful) {
   return { question: turn.question, history: together ? history : [], helpful, passage: passage ? { document_id, start, end, quote } : null };
 }
 
-/** Wait for the answer to a turn and show it. */
+/** Wait for the answer to a turn and show it. The turn is kept before, as not answered: it outlives another chat and a reload. */
 async function settle(turn) {
-  const node = nodeOf(turn), own = (asking = new AbortController()), started = Date.now();
+  const node = nodeOf(turn), own = (asking = { turn, closing: new AbortController() }), started = Date.now();
   const ticking = setInterval(() => {
     const seconds = Math.round((Date.now() - started) / 1000);
     if (seconds >= SLOW) wait(node, seconds, acts);
@@ -141,12 +174,15 @@ async function settle(turn) {
   $("#ask").setAttribute("aria-busy", "true");
   $("#welcome").hidden = true;
   look(node);
+  save(turn);
   try {
     await hooks.before();
     turn.mode = settings.get().mode;
-    turn.answer = await api.ask(request(turn), own.signal);
+    const answer = await api.ask(request(turn), own.closing.signal);
+    turn.lacking = answer.retrieval === "bm25" && turn.mode !== "bm25" ? await status.lacking() : undefined;
+    turn.answer = answer;
   } catch (error) {
-    turn.error = own.signal.aborted ? { message: "Stopped.", status: -1 } : error;
+    turn.error = own.closing.signal.aborted ? { message: "Stopped.", status: -1 } : error;
   }
   clearInterval(ticking);
   if (asking !== own) return;  // another conversation is shown by now
@@ -154,15 +190,17 @@ async function settle(turn) {
   $("#ask").removeAttribute("aria-busy");
   redraw(node, turn, acts);
   look(node);
-  if (turn.answer) done(turn);
+  announce(spoken(turn));
+  if (turn.answer) {
+    hooks.answered(turn.question);
+    save(turn);
+  }
   hooks.after();
 }
 
-function done(turn) {
-  announce(spoken(turn));
-  hooks.answered(turn.question);
+function save(turn) {
   conversation.changed = Date.now();
-  if (gone) store.restore({ conversation, turns: turns.filter(({ answer }) => answer).map(kept) });
+  if (gone) store.restore({ conversation, turns: turns.map(kept) });
   else store.keepTurn(kept(turn), conversation);
   gone = false;
 }
@@ -184,7 +222,7 @@ function begin(question) {
 }
 
 function stop() {
-  asking?.abort();
+  asking?.closing.abort();
 }
 
 function draw() {

@@ -20,6 +20,19 @@ export function setup(questions, ask, add) {
 
 export const focus = () => field.focus({ preventScroll: true });
 
+/** Whether one is about to type, and has not. */
+export const idle = () => document.activeElement === field && !field.value;
+
+export const fits = (text) => text.length <= 2 * MOST && [...text.trim()].length <= MOST;
+
+/** A question that does not fit, to be shortened. What is being typed is not overwritten unasked. */
+export function offer(text) {
+  if (!field.value || field.value === text) return fill(text);
+  const line = $("#too-long"), count = [...text].length.toLocaleString("en");
+  tell(line, `The question of this address has ${count} characters, at most ${MOST.toLocaleString("en")} can be asked. `);
+  line.append(button("Put it into the field", () => { fill(text); focus(); }));
+}
+
 /** A question was answered: it need not be kept any longer. */
 export function answered(question) {
   if (field.value.trim() === question) fill("");
@@ -73,7 +86,7 @@ function paste(event) {
   line.append(button("Add it to the library", () => { tell(line, ""); store(text); }));
 }
 
-const tooLong = () => field.value.length > 2 * MOST || [...field.value.trim()].length > MOST;
+const tooLong = () => !fits(field.value);
 
 function changed() {
   const over = tooLong();

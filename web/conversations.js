@@ -2,12 +2,13 @@
 
 import * as chat from "./chat.js";
 import { askFor } from "./dialogs.js";
-import { $, all, copyOf, download, toast } from "./dom.js";
+import { $, all, copyOf, download, offers, toast } from "./dom.js";
 import { fileName, toJSON, toMarkdown } from "./export.js";
 import * as route from "./route.js";
 import * as store from "./store.js";
 
 let drawn = "";
+let deleted = [];  // can be brought back together: {removed, shown}
 
 /** Draw the list anew if it has changed; what had the focus has it again. */
 export async function draw() {
@@ -53,19 +54,27 @@ async function rename(conversation) {
 }
 
 const save = (form, ending, type) => async (conversation) =>
-  download(fileName(conversation.title, ending), form(conversation, await store.turns(conversation.id), location.href), type);
+  download(fileName(conversation.title, ending), form(conversation, await answered(conversation), location.href), type);
+
+const answered = async ({ id }) => (await store.turns(id)).filter(({ answer }) => answer);
 
 async function remove(conversation) {
   const shown = chat.shown().conversation?.id === conversation.id;
+  if (shown) route.go("/", { conversation: null });  // first: nothing on its way must be kept any more
   const removed = await store.remove(conversation);
-  if (shown) route.go("/", { conversation: null });
   await draw();
   ($("#conversations .name") ?? $("#new")).focus();
-  toast(`Deleted “${conversation.title}”`, "Undo", async () => {
-    await store.restore(removed);
-    if (shown) route.go("/", { conversation: conversation.id });
-    draw();
-  });
+  if (!offers(undelete)) deleted = [];
+  deleted.push({ removed, shown });
+  toast(deleted.length > 1 ? `Deleted ${deleted.length} chats` : `Deleted “${conversation.title}”`, "Undo", undelete);
+}
+
+async function undelete() {
+  const back = deleted, last = back.find(({ shown }) => shown);
+  deleted = [];
+  for (const { removed } of back) await store.restore(removed);
+  if (last) route.go("/", { conversation: last.removed.conversation.id });
+  draw();
 }
 
 /** Menus close when something else is pressed, or has the focus. */

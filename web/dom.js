@@ -42,7 +42,7 @@ export function announce(text) {
   setTimeout(() => (region.textContent = text), 50);  // a change, also when it is the same text again
 }
 
-let leaving = 0, undoing = null;
+let leaving = 0, undoing = null;  // {act, taken}
 
 /** A line at the foot of the page for some seconds, with something to do about it: `toast("Removed", "Undo", restore)`.
  *  It stays while it is pointed at or has the focus. Returns what takes it away earlier. */
@@ -58,7 +58,7 @@ export function toast(text, label = "", act = null, seconds = 8) {
   const taken = () => { hide(); act(); }, leave = () => (held() ? (leaving = setTimeout(leave, 2000)) : hide());
   node.replaceChildren(line, ...(act ? [button(label, taken)] : []));
   node.hidden = false;
-  undoing = label === "Undo" ? taken : null;
+  undoing = label === "Undo" ? { act, taken } : null;
   announce(undoing ? `${text}. Control Z brings it back.` : text);
   leaving = setTimeout(leave, seconds * 1000);
   return hide;
@@ -67,10 +67,13 @@ export function toast(text, label = "", act = null, seconds = 8) {
 /** Whether somebody is at the toast. */
 export const held = () => $("#toast").matches(":hover, :focus-within");
 
+/** Whether the toast still offers this to undo something. */
+export const offers = (act) => undoing?.act === act;
+
 /** Undo what the toast offers to undo, if it does. */
 export function undo() {
   if (!undoing) return false;
-  undoing();
+  undoing.taken();
   return true;
 }
 
@@ -91,10 +94,10 @@ export async function copyText(text) {
   }
 }
 
-/** Copy what `text()` gives and say so on the button for a moment. */
-export async function copyBy(pressed, text) {
+/** Copy a text and say so on the button for a moment. */
+export async function copyBy(pressed, text, said = "Copied") {
   const label = (pressed.dataset.label ??= pressed.textContent), done = await copyText(text);  // it may say Copied already
-  pressed.textContent = done ? "Copied" : "Not allowed here";
+  pressed.textContent = done ? said : "Not allowed here";
   announce(pressed.textContent);
   setTimeout(() => (pressed.textContent = label), 1500);
 }

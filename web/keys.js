@@ -5,7 +5,9 @@ import { get } from "./settings.js";
 
 const TOLD = [
   [["Enter"], "ask"], [["Shift", "Enter"], "a new line"], [["↑", "↓"], "earlier and later questions, in the empty field"],
-  [["Esc"], "close what is open"], [["Ctrl", "Z"], "bring back what was removed, as long as that is offered"], [["/"], "to the question"], [["j", "k"], "the next, the previous passage of the chat"],
+  [["Esc"], "close what is open; in the empty field, to the newest answer"],
+  [["Ctrl", "Z"], "bring back what was removed, as long as that is offered"], [["/"], "to the question"],
+  [["j", "k"], "the next, the previous passage of the chat"],
   [["o"], "open the passage in its document"], [["n", "p"], "the next, the previous mark in the document"], [["f"], "find in the document"],
   [["c"], "new chat"], [["l"], "library"], [["?"], "this help"],
 ];

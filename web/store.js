@@ -1,5 +1,6 @@
 // Conversations, kept in this browser (IndexedDB) and nowhere else. What the browser does not keep stays for as long as the page is open.
 //   conversation {id, title, created, changed, scope}      turn {id, conversation, at, question, alone, scope, answer, judged}
+// A turn without an answer was asked, and not answered or not yet.
 
 const KINDS = ["conversations", "turns"];
 const memory = Object.fromEntries(KINDS.map((kind) => [kind, new Map()]));

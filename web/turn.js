@@ -33,8 +33,9 @@ export function wait(node, seconds, acts) {
   $("span", line).textContent = `Still searching, ${seconds} s.`;
 }
 
-/** What those who listen to the page are told of an answer. */
-export function spoken({ answer }) {
+/** What those who listen to the page are told of an answer, or of why there is none. */
+export function spoken({ answer, error }) {
+  if (!answer) return error.status ? words(error) : "Not answered.";  // why the service does not answer is said above the chat
   const [first] = answer.passages;
   if (!answer.answerable || !first) return `Not in these documents. ${answer.passages.length} nearest passages, folded.`;
   const telling = first.highlights[0]?.text ?? first.text;
@@ -62,17 +63,17 @@ function effective(node, turn, acts) {
 
 const quoted = (text) => Object.assign(make("q", "", text), { dir: "auto" });
 
-function verdict(node, { answer: given, scope, mode }) {
+function verdict(node, { answer: given, scope, mode, lacking }) {
   const told = given.answerable
     ? [make("strong", "", certainty(given.confidence)), ` ${percent(given.confidence)}`]
     : [make("strong", "", "Not in these documents"), ", as far as this search can tell"];
   const notes = [
     !given.answerable && `${percent(given.confidence)} that they answer`,
     duration(given.took_ms),
-    given.retrieval === "bm25" && mode !== "bm25" && "keyword search only",
     scope && !isAll(scope) && `asked of ${describe(scope)} only`,
     given.calibrated === false && "not calibrated for this model",
     given.reranking?.failed && `not reranked: ${given.reranking.failed}`,
+    given.retrieval === "bm25" && mode !== "bm25" && `keyword search only${lacking ? `: ${lacking}` : ""}`,
   ].filter(Boolean);
   $(".verdict", node).append(...told, make("span", "quiet small", ` · ${notes.join(" · ")}`));
 }
@@ -99,22 +100,62 @@ function other(passage, turn, acts) {
 
 function body(passage, turn, acts) {
   const node = copyOf("passage"), { citation } = passage;
-  const address = addressOf(passage), whole = () => new URL(address, location);
   $("cite", node).textContent = citation.title;
   $(".place", node).textContent = place(citation);
-  $(".citation", node).href = address;
+  $(".citation", node).href = addressOf(passage);
   tell($(".heading", node), citation.heading);
   $("blockquote", node).append(...marked(passage));
   $(".why", node).textContent = reasons(passage.scores);
-  for (const [name, form, called] of [["copy", quotation, "with its citation"], ["markdown", markdown, "as Markdown"]]) {
-    const pressed = $(`.${name}`, node);
-    pressed.setAttribute("aria-label", `${pressed.textContent}: passage ${passage.rank} ${called}`);
-    pressed.title = `Copy ${called}`;
-    pressed.addEventListener("click", () => copyBy(pressed, form(citation, whole())));
-  }
+  copying(node, passage);
   thumb($(".helpful", node), passage, turn, true, acts);
   thumb($(".unhelpful", node), passage, turn, false, acts);
   return node;
+}
+
+/** What is selected in the passage is copied alone; else the passage, or its mark. */
+function copying(node, passage) {
+  const { citation, highlights: [mark] } = passage, from = citation.start;
+  const chosen = () => {
+    const some = selected($("blockquote", node));
+    return some ? { citation: excerpt(citation, some.start, some.end), highlights: [] } : passage;
+  };
+  const telling = () => ({ citation: excerpt(citation, mark.start - from, mark.end - from), highlights: [] });
+  const ways = [["copy", quotation, chosen, `passage ${passage.rank}`, "with its citation"],
+    ["sentence", quotation, telling, `the mark of passage ${passage.rank}`, "with its citation"],
+    ["markdown", markdown, chosen, `passage ${passage.rank}`, "as Markdown"]];
+  for (const [name, form, what, called, how] of ways) {
+    const pressed = $(`.${name}`, node);
+    pressed.setAttribute("aria-label", `${pressed.textContent}: ${called} ${how}`);
+    pressed.title = what === chosen ? `Copy ${how}; of what is selected, that alone` : `Copy what is marked, ${how}`;
+    pressed.addEventListener("click", () => {
+      const one = what(), said = what === chosen && one !== passage ? "Selection copied" : "Copied";
+      copyBy(pressed, form(one.citation, new URL(addressOf(one), location)), said);
+    });
+  }
+  $(".sentence", node).hidden = !mark || mark.text === passage.text;
+}
+
+/** The part of a text that is selected, in code points, without white space around it; null where nothing is. */
+function selected(quote) {
+  const selection = getSelection(), range = selection.rangeCount && selection.getRangeAt(0).cloneRange();
+  if (!range || !range.intersectsNode(quote)) return null;
+  const whole = document.createRange(), before = document.createRange();
+  for (const one of [whole, before]) one.selectNodeContents(quote);
+  if (range.compareBoundaryPoints(Range.START_TO_START, whole) < 0) range.setStart(quote, 0);
+  if (range.compareBoundaryPoints(Range.END_TO_END, whole) > 0) range.setEnd(quote, quote.childNodes.length);
+  before.setEnd(range.startContainer, range.startOffset);
+  const text = String(range), start = length(before) + length(text) - length(text.trimStart());
+  return text.trim() ? { start, end: start + length(text.trim()) } : null;
+}
+
+const length = (text) => [...String(text)].length;
+
+/** The citation of a part of what is cited, from `start` to `end` of the quote. */
+function excerpt(citation, start, end) {
+  const [before, quote] = cut(citation.quote, [start, end]), lines = (text) => text.split("\n").length - 1;
+  const line = citation.line_start + lines(before), at = { start: citation.start + start, end: citation.start + end };
+  const url = `${citation.url.split("#")[0]}#char=${at.start},${at.end}`;
+  return { ...citation, ...at, quote, url, line_start: line, line_end: line + lines(quote) };
 }
 
 function thumb(pressed, passage, turn, helpful, acts) {
@@ -144,11 +185,13 @@ function marked(passage) {
 function actions(node, turn, acts) {
   const folded = all(".passages details", node);
   if (turn.answer.answerable && folded.length > 1) {
+    const some = () => folded.some((one) => !one.open);
     const unfold = button("Show all in full", () => {
-      const open = folded.some((one) => !one.open);
+      const open = some();
       folded.forEach((one) => (one.open = open));
-      unfold.textContent = open ? "Fold the others" : "Show all in full";
     });
+    const name = () => (unfold.textContent = some() ? "Show all in full" : "Fold the others");
+    folded.forEach((one) => one.addEventListener("toggle", name));
     $(".actions", node).append(unfold);
   }
   const link = button("Copy link", () => copyBy(link, new URL(`/?q=${encodeURIComponent(turn.question)}`, location)));
@@ -171,5 +214,4 @@ function fail(node, turn, acts) {
   const again = [button("Ask again", () => acts.again(turn, {}))];
   if (error.status === 404 && turn.scope && !isAll(turn.scope)) again.push(button("Ask all documents", () => acts.again(turn, { scope: null })));
   $(".actions", node).append(...again);
-  announce(error.status ? words(error) : "Not answered.");  // why the service does not answer is said above the chat
 }

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,15 @@ def sample(name: str) -> bytes:
     if not path.is_file():
         pytest.skip(f"there is no {path}; QA_DATASETS names the folder of the data sets")
     return path.read_bytes()
+
+
+@contextmanager
+def soon(seconds: float = 10) -> Iterator[None]:
+    """What is done within takes at most so much time of this process: ten times and more what it takes here, less than
+    what grows out of proportion takes. A slow or busy machine does not fail it."""
+    begun = time.process_time()
+    yield
+    assert time.process_time() - begun < seconds
 
 
 def lines(document: Document) -> list[str]:

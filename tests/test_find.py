@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 from unittest.mock import patch
 
@@ -11,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from index.find import matches
+from tests.documents import soon
 
 LETTERS = st.sampled_from("aAsSßẞeéfﬀﬃiİıŉnʼςσΣǰ\u0307\ufeff𝕬😀 \t\n\r\u00a0\u2028\u3000\x1f.*(")
 PIECES = (1, 2, 3, 7, 1 << 18)
@@ -73,22 +73,21 @@ def test_nothing_wanted_is_an_error() -> None:
 
 @pytest.mark.parametrize("wanted", ["a " * 99 + "b", "ß" * 99 + "b", "a" * 199 + "b"])
 def test_it_takes_time_in_the_length_of_the_text_alone(wanted: str) -> None:
-    """Twenty times what it takes here; trying every place for each letter would take minutes."""
+    """Trying every place for each letter would take minutes."""
     for text in (wanted[:-1] * 10_000, ("a" + " " * 999) * 1_000, "ß" * 1_000_000):
-        begun = time.perf_counter()
-        assert matches(text, wanted, 10) == (0, [])
-        assert time.perf_counter() - begun < 5
+        with soon():
+            assert matches(text, wanted, 10) == (0, [])
 
 
 @pytest.mark.parametrize("wanted", ["a", "to a", "strasse", "ss"])
 def test_one_sharp_s_makes_a_long_text_neither_slow_nor_large(wanted: str) -> None:
-    """Twenty times what it takes here; with a check of each place it was two seconds and 180 MB."""
+    """With a check of each place it took 180 MB."""
     text = "She gave a coin to a man. " * 200_000
     text = f"{text[:2_500_000]} Straße {text[2_500_000:]}"
     tracemalloc.start()
-    begun = time.perf_counter()
-    total, places = matches(text, wanted, 1000)
-    took, (_, peak) = time.perf_counter() - begun, tracemalloc.get_traced_memory()
+    with soon():
+        total, places = matches(text, wanted, 1000)
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (total, len(places)) == {
         "a": (800_001, 1000),
@@ -97,5 +96,4 @@ def test_one_sharp_s_makes_a_long_text_neither_slow_nor_large(wanted: str) -> No
         "ss": (1, 1),
     }[wanted]
     assert all(same(text[one.start : one.end]) == wanted for one in places)
-    assert took < 5
     assert peak < 30 << 20

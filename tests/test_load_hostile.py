@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import random
-import time
 import zipfile
 from datetime import date
 from functools import cache
@@ -17,6 +16,7 @@ import pytest
 from openpyxl.styles import Font
 
 from index.errors import DocumentError
+from tests.documents import soon
 from tests.office import READERS, W, body_of, odt, paragraph, read, repacked, saved, with_part
 
 
@@ -123,14 +123,13 @@ def test_entities_are_never_expanded(kind: str, tmp_path: Path) -> None:
     for victim in parts:
         for change in (entity_bomb, lambda part: with_doctype(part, outside, b"&out;")):
             data = with_part(made(kind), victim, change)
-            began = time.monotonic()
-            try:
-                text = read(kind, data).text
-            except DocumentError:
-                text = ""
+            with soon():
+                try:
+                    text = read(kind, data).text
+                except DocumentError:
+                    text = ""
             assert "TOP-SECRET" not in text
             assert "lollol" not in text
-            assert time.monotonic() - began < 5
 
 
 def test_entities_hidden_in_another_encoding_are_refused() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import socket
-import time
 from typing import NoReturn
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from index import load
 from index.errors import DocumentError
 from index.types import Document
-from tests.documents import headings, lines
+from tests.documents import headings, lines, soon
 
 LONG = "The river rose by two metres in a single night, and the lower town stood under water until noon. " * 6
 
@@ -35,15 +34,13 @@ def page(body: str, head: str = "") -> Document:
     return read(f"<!DOCTYPE html><html><head>{head}</head><body>{body}</body></html>", "page.html")
 
 
-def only_ours(data: bytes, name: str, seconds: float = 1.0) -> Document | None:
+def only_ours(data: bytes, name: str) -> Document | None:
     """The document, or None for one that is refused; anything else, or taking long, fails the test."""
-    begun = time.perf_counter()
-    try:
-        return load.read(data, name, name)
-    except DocumentError:
-        return None
-    finally:
-        assert time.perf_counter() - begun < seconds
+    with soon():
+        try:
+            return load.read(data, name, name)
+        except DocumentError:
+            return None
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from index.errors import DocumentError
-from tests.documents import headings, lines
+from tests.documents import headings, lines, soon
 from tests.office import odt, read, repacked
 
 
@@ -85,9 +83,8 @@ def test_an_opendocument_table_has_headers_merged_cells_and_bounded_repetition()
     assert lines(read("odt", odt(body))) == ["1 | City", "1: North | City: Oslo", "1: North | City: Bergen"]
     wide = cell("x", 'table:number-columns-repeated="999999999"')
     many = f"<table:table>{row(wide, more='table:number-rows-repeated=' + repr('999999999'))}</table:table>"
-    began = time.monotonic()
-    assert len(read("odt", odt(many)).text) < 5_000_000
-    assert time.monotonic() - began < 10
+    with soon(60):
+        assert len(read("odt", odt(many)).text) < 5_000_000
 
 
 def test_an_encrypted_opendocument_text_is_refused() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 from index.errors import DocumentError
 from index.load.number_format import shown
 from index.types import Document
-from tests.documents import headings, lines, sample
+from tests.documents import headings, lines, sample, soon
 from tests.office import read, repacked, saved
 
 
@@ -140,9 +139,8 @@ def test_a_sheet_that_declares_a_million_rows_takes_no_time() -> None:
     book = openpyxl.Workbook()
     book.active.append(["Name", "Age"])
     book.active.append(["Anna", 3])
-    began = time.monotonic()
-    assert "Anna" in read("xlsx", repacked(saved(book), change)).text
-    assert time.monotonic() - began < 1
+    with soon():
+        assert "Anna" in read("xlsx", repacked(saved(book), change)).text
 
 
 def test_a_workbook_of_too_many_characters_is_refused() -> None:

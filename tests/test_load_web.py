@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import random
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from index.errors import DocumentError
 from index.load import html, mail
-from tests.documents import headings, lines, sample
+from tests.documents import headings, lines, sample, soon
 from tests.test_load_epub import CONTAINER, NCX, TWO, book, package, xhtml, zipped
 from tests.test_load_html import (
     GOVERNMENT,
@@ -151,15 +150,13 @@ def test_what_a_page_refers_to_is_never_fetched() -> None:
 def test_a_zip_bomb_is_refused_at_once() -> None:
     data = book(TWO, {"OEBPS/one.xhtml": b" " * (129 * 1024 * 1024)})
     assert len(data) < 1_000_000
-    begun = time.perf_counter()
-    with pytest.raises(DocumentError, match="unpacks to more than is read"):
+    with soon(5), pytest.raises(DocumentError, match="unpacks to more than is read"):
         read(data, "a.epub")
-    assert time.perf_counter() - begun < 1
 
 
 @pytest.mark.parametrize("tag", ["div", "b", "ul", "blockquote", "font"])
 def test_text_nested_deeper_than_anyone_writes_is_read_or_told(tag: str) -> None:
-    document = only_ours(f"<html><body><p>Begin</p>{f'<{tag}>' * 50_000}deep words".encode(), "a.html", seconds=3)
+    document = only_ours(f"<html><body><p>Begin</p>{f'<{tag}>' * 50_000}deep words".encode(), "a.html")
     assert document is not None
     assert "Begin" in document.text
     assert "deep words" in document.text or any("nested" in one for one in document.reading.warnings)
@@ -217,16 +214,15 @@ def test_nesting_as_in_old_forums_is_read_whole() -> None:
     ],
 )
 def test_pages_made_to_hurt_are_read_in_time(body: str) -> None:
-    document = only_ours(f"<!DOCTYPE html><html><body>{body}</body></html>".encode(), "a.html", seconds=1.5)
+    document = only_ours(f"<!DOCTYPE html><html><body>{body}</body></html>".encode(), "a.html")
     assert document is not None
     assert "Words." in document.text
 
 
 def test_the_beginning_of_a_page_is_looked_for_in_time() -> None:
-    begun = time.perf_counter()
-    for opening in (b"<!-- -->" * 500, b"<!--" * 1000, b" " * 4096, b"<!-- - -->\n" * 400, b"<?xml " * 700):
-        assert not html.looks_like(opening)
-    assert time.perf_counter() - begun < 1
+    with soon(5):
+        for opening in (b"<!-- -->" * 500, b"<!--" * 1000, b" " * 4096, b"<!-- - -->\n" * 400, b"<?xml " * 700):
+            assert not html.looks_like(opening)
 
 
 @pytest.mark.parametrize(
@@ -261,9 +257,9 @@ def test_mails_made_to_hurt_are_read_in_time(data: bytes) -> None:
 def test_parts_nested_without_end_are_contained() -> None:
     header = "From: a@example.org\nTo: b@example.org\n"
     nested = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(300))
-    only_ours(f"{header}{nested}Content-Type: text/plain\n\nDeep.\n".encode(), "a.eml", seconds=2)
+    only_ours(f"{header}{nested}Content-Type: text/plain\n\nDeep.\n".encode(), "a.eml")
     mails = "Content-Type: message/rfc822\n\nFrom: a@example.org\nTo: b@example.org\n" * 300
-    only_ours(f"{header}{mails}\nDeep.\n".encode(), "a.eml", seconds=2)
+    only_ours(f"{header}{mails}\nDeep.\n".encode(), "a.eml")
 
 
 def full_mail() -> bytes:

@@ -38,6 +38,7 @@ from index.sources import (
     Sources,
     detach,
     forget_originals,
+    give_way,
     grouped,
     keep_original,
     originals_of,
@@ -254,13 +255,17 @@ class Catalogue:
 
         `origins` has the files that they were read from, by document id: each then belongs to that document alone.
         Every passage must be a slice of its document; a passage that is not is a bug and raises ValueError.
-        Raises DocumentError when a file to be kept has changed since it was read.
+        Raises DocumentError when a file to be kept has changed since it was read, NameTaken when one that yields would
+        take the place of another; nothing is stored then.
         """
         last = {
             document.id: (document, tables.passage_rows_of(document, passages, vectors))
             for document, passages, vectors in made
         }
         with self.changing() as connection:
+            for key, (document, _) in last.items():
+                if key in origins:
+                    give_way(connection, document, origins[key])
             replaced = originals_of(connection, last)
             judged = feedback_of(connection, last)
             shared = others_of(connection, {key: document.original for key, (document, _) in last.items()})

@@ -2,6 +2,7 @@
 
 QAError
     DocumentError    unreadable, encrypted, empty, too large: names the file; the other files go on
+        NameTaken    another file has its name, and was not to be replaced
     IndexMissing     nothing is indexed yet
     IndexMismatch    the index was made with another model, chunking or format
     IndexLocked      another process is writing
@@ -24,6 +25,10 @@ class QAError(Exception):
 
 class DocumentError(QAError):
     """One document cannot be taken in; the others are not affected."""
+
+
+class NameTaken(DocumentError):
+    """Another file has the name of one that is not to take its place; nothing was done."""
 
 
 class IndexMissing(QAError):

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
+from itertools import count
+from pathlib import Path, PurePath
 from typing import Literal, TypeAlias
 
 from index.build import GROUP_CHARACTERS, GROUP_DOCUMENTS, Builder, Progress, Report, State
-from index.errors import DocumentError
+from index.errors import DocumentError, NameTaken
 from index.load import READER
 from index.load.draft import AS_THEY_ARE, Options
 from index.load.sandbox import Sandbox
 from index.load.text import content
-from index.sources import Origin
+from index.sources import Origin, name_taken
 from index.types import Document
 
 READERS = 2
@@ -25,6 +26,8 @@ _AHEAD = 4
 """Files read before their turn."""
 
 Stage = Literal["reading", "embedding"]
+Existing = Literal["replace", "keep", "refuse"]
+"""What a file does whose name is that of a file of other content: takes its place, gets a free name, or fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class FileRequest:
 
     `root` is the watched folder that it belongs to, if any. A collection or tags given are those of the document from
     now on; None leaves what it has. `again` reads it even when it has not changed. `dated` is the file's own date.
+    `existing` says what is to be done where another file has its name.
     """
 
     path: Path
@@ -44,6 +48,7 @@ class FileRequest:
     options: Options = AS_THEY_ARE
     again: bool = False
     dated: str = ""
+    existing: Existing = "replace"
 
 
 Outcome: TypeAlias = tuple[FileRequest, Report | DocumentError]
@@ -70,7 +75,8 @@ class Ingest:
         self._keep = keep
 
     def run(self, requests: Iterable[FileRequest], listener: Listener = UNHEARD) -> Iterator[Outcome]:
-        """What became of each file. A bad file never stops the others.
+        """What became of each file, which is called otherwise in its request where it got a free name. A bad file
+        never stops the others.
 
         Files of known content come first: documents that have only moved are found before anything replaces them.
         """
@@ -175,9 +181,30 @@ class Ingest:
             if report:
                 yield request, report
                 return
-        group.add(request, self._labelled(request, document))
+        named = self._named(request, document, group.sources)
+        if isinstance(named, DocumentError):
+            yield request, named
+            return
+        group.add(*named)
         if group.full:
             yield from self._flush(group, listener)
+
+    def _named(
+        self, request: FileRequest, document: Document, awaited: Collection[str]
+    ) -> tuple[FileRequest, Document] | NameTaken:
+        """Labelled, and by a free name where its own is another file's that it is not to replace; `awaited` are names
+        that are about to be taken."""
+        made = self._labelled(request, document)
+        if request.existing == "replace" or not self.catalogue.sources.taken(request.source, made):
+            return request, made
+        if request.existing == "refuse":
+            return name_taken(request.source)
+        for name in free_names(request.source):
+            called = replace(request, source=name, name=PurePath(name).name)
+            made = self._labelled(called, replace(document, source=name))
+            if name not in awaited and not self.catalogue.sources.taken(name, made):
+                break
+        return called, made
 
     def _labelled(self, request: FileRequest, document: Document) -> Document:
         """With its id, which survives edits of its file, and with what is the reader's own."""
@@ -233,7 +260,14 @@ class Ingest:
     def _origin(self, request: FileRequest) -> Origin:
         name, known = request.name or request.path.name, self.catalogue.sources.of(request.source)
         root = request.root or (known.root if known else "")
-        return Origin(request.source, name, root, READER, request.path if self._keep else None)
+        file = request.path if self._keep else None
+        return Origin(request.source, name, root, READER, file, yields=request.existing != "replace")
+
+
+def free_names(name: str) -> Iterator[str]:
+    """ "report (2).pdf", "report (3).pdf", … for "report.pdf" """
+    stem, dot, suffix = name.rpartition(".")
+    return (f"{stem or name} ({number}){dot}{suffix if stem else ''}" for number in count(2))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from index import schema as tables
-from index.errors import DocumentError
+from index.errors import DocumentError, NameTaken
 from index.history import log_changes
 from index.schema import DocumentSummary
+from index.types import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Origin:
     """The file that a document was read from.
 
     `root` is the watched folder that it is kept equal to, if any; `reader` the version of the loaders; `file` is
-    where its bytes are now, when they are to be kept, and `name` what they are called.
+    where its bytes are now, when they are to be kept, and `name` what they are called. With `yields` it never takes
+    the place of a file of other content.
     """
 
     source: str
@@ -33,6 +35,7 @@ class Origin:
     root: str = ""
     reader: int = 0
     file: Path | None = None
+    yields: bool = False
 
 
 class Known(NamedTuple):
@@ -88,6 +91,11 @@ class Sources:
             found: str | None = connection.scalar(query.where(documents.original == original, rows.reader == reader))
         return found
 
+    def taken(self, source: str, document: Document) -> bool:
+        """Whether a document, called so, would take the place of a file of other content."""
+        with self._read() as connection:
+            return is_taken(connection, source, document.id, document.original)
+
     def under(self, root: str) -> dict[str, str]:
         """The files of a watched folder that are stored, and the SHA-256 of each."""
         query = (
@@ -112,13 +120,18 @@ class Sources:
 
     def join(self, joining: Sequence[tuple[str, Origin]]) -> set[str]:
         """Note that documents also came from other files; what those files held before is let go, after all have
-        joined, so that files may change places. The ids of the documents that are still there."""
+        joined, so that files may change places. One that `yields` joins none where it held something before. The ids
+        of the documents that are still there."""
         if not joining:
             return set()
         ids = tables.documents.c.id
         with self._changing() as connection:
             there = set(connection.scalars(sa.select(ids).where(ids.in_({one for one, _ in joining}))))
-            kept = [(document_id, origin) for document_id, origin in joining if document_id in there]
+            kept = [
+                (document_id, origin)
+                for document_id, origin in joining
+                if document_id in there and not (origin.yields and _holds_other(connection, origin.source, document_id))
+            ]
             for document_id, origin in kept:
                 attach(connection, document_id, origin)
             removed = [gone for key, origin in kept for gone in detach(connection, origin.source, keep=key)]
@@ -157,6 +170,33 @@ def detach(connection: sa.Connection, source: str, keep: str = "") -> list[str]:
         else:
             connection.execute(sa.update(documents).where(documents.c.id == document_id).values(source=other))
     return removed
+
+
+def _holds_other(connection: sa.Connection, source: str, document_id: str) -> bool:
+    """Whether a file's name is that of another document, which was read from a file."""
+    rows, documents = tables.sources.c, tables.documents
+    query = sa.select(rows.document_id).join(documents, documents.c.id == rows.document_id)
+    others = query.where(rows.source == source, rows.document_id != document_id, documents.c.original != "")
+    return connection.scalar(others.limit(1)) is not None
+
+
+def is_taken(connection: sa.Connection, source: str, document_id: str, original: str) -> bool:
+    """Whether a document of this id, read from a file of this name and content, would take the place of another."""
+    stored = connection.scalar(sa.select(tables.documents.c.original).where(tables.documents.c.id == document_id))
+    return stored not in (None, original) or _holds_other(connection, source, document_id)
+
+
+def give_way(connection: sa.Connection, document: Document, origin: Origin) -> None:
+    """Raises NameTaken when a file that yields would take the place of another."""
+    if origin.yields and is_taken(connection, origin.source, document.id, document.original):
+        raise name_taken(origin.source)
+
+
+def name_taken(source: str) -> NameTaken:
+    return NameTaken(
+        f"another file called {source} is in the library",
+        "Send it again with existing=replace to replace that one, or existing=keep to keep both.",
+    )
 
 
 def others_of(connection: sa.Connection, originals: Mapping[str, str]) -> dict[str, list[dict[str, object]]]:

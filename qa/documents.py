@@ -11,9 +11,8 @@ import secrets
 import shutil
 import unicodedata
 from collections.abc import AsyncIterator, Mapping, Sequence
-from itertools import count
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -22,20 +21,33 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from index.errors import DocumentError
+from index.errors import Conflict, DocumentError, QAError
+from index.ingest import Existing, free_names
 from index.load import from_text
 from index.schema import DocumentSummary
 from index.types import UNFIT, Document
 from qa.answer import document_url
-from qa.jobs import Item
-from qa.replies import ERRORS, NOT_FOUND, Added, DocumentInfo, JobInfo, JobList, Removed, document_info, job_info
-from qa.schemas import Labels, NewDocument, NewDocuments, NewText
+from qa.jobs import CONFLICT, Item
+from qa.replies import (
+    CONFLICTING,
+    ERRORS,
+    NOT_FOUND,
+    Added,
+    DocumentInfo,
+    JobInfo,
+    JobList,
+    Removed,
+    document_info,
+    job_info,
+)
+from qa.schemas import FileFields, Labels, NewDocument, NewDocuments, NewText
 from qa.wire import Library
 
 WAIT = 600.0
 """Seconds that `?wait=true` waits at most."""
 MOST_FILES = 1_000
-_NAME = 200
+_NAME = 1_000
+"""Characters of a name: more than any file has, with the folders that it usually stands in."""
 _MULTIPART = {
     "type": "object",
     "required": ["files"],
@@ -44,6 +56,14 @@ _MULTIPART = {
         "collection": {"type": "string"},
         "tags": {"type": "array", "items": {"type": "string"}},
         "password": {"type": "string", "description": "of encrypted PDF files; it is not stored"},
+        "existing": {
+            "type": "string",
+            "enum": list(get_args(Existing)),
+            "default": "replace",
+            "description": "what becomes of a file whose name is that of a file of other content: `replace` that one, "
+            "`keep` both (this one gets a free name, such as `report (2).pdf`), or `refuse` this one: it fails in the "
+            "job, with the code `conflict`. The same content is never stored twice.",
+        },
     },
 }
 
@@ -71,7 +91,7 @@ def _adding(app: FastAPI, library: Library) -> None:
         "application/json": {"schema": NewDocuments.model_json_schema()},
         "multipart/form-data": {"schema": _MULTIPART},
     }
-    replies = ERRORS | {201: {"model": JobInfo, "description": "Done, with `wait`"}}
+    replies = CONFLICTING | {201: {"model": JobInfo, "description": "Done, with `wait`"}}
 
     @app.post(
         "/documents",
@@ -84,7 +104,8 @@ def _adding(app: FastAPI, library: Library) -> None:
         request: Request, response: Response, wait: Annotated[bool, Query(description="Answer when done")] = False
     ) -> JobInfo:
         """Add texts (JSON) or files (multipart, field `files`, repeated). The reply is a job; with `wait` it comes when
-        they are searchable. A known id, or a file of a known name, replaces that document."""
+        they are searchable. A known id replaces that document; so does a file of a known name, unless `existing` says
+        otherwise. With `wait`, 409 says that every file was refused for its name."""
         await run_in_threadpool(library.catalogue.check)
         if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             async with request.form(max_files=MOST_FILES, max_fields=MOST_FILES) as form:
@@ -97,9 +118,14 @@ def _adding(app: FastAPI, library: Library) -> None:
             job = await run_in_threadpool(library.jobs.wait, job, WAIT)
             response.status_code = 201 if job.state == "done" else 202
             if job.state == "done" and all(file.error for file in job.files):
-                error = job.files[0].error or {}
-                raise DocumentError(error["message"], error["hint"])
+                raise _first_error([file.error or {} for file in job.files])
         return job_info(job, library.catalogue.generation())
+
+
+def _first_error(errors: Sequence[Mapping[str, str]]) -> QAError:
+    """Why the first file was not taken in; a conflict where that is the reason for all."""
+    conflict = all(one.get("code") == CONFLICT for one in errors)
+    return (Conflict if conflict else DocumentError)(errors[0]["message"], errors[0]["hint"])
 
 
 def _texts(body: bytes) -> list[Item]:
@@ -149,19 +175,25 @@ def _files(form: FormData) -> list[Item]:
     uploads = [one for one in form.getlist("files") if isinstance(one, UploadFile)]
     if not uploads:
         raise DocumentError("no file was sent", 'Send files in the field "files" of a multipart form.')
-    given = {name: [str(one) for one in form.getlist(name)] for name in ("collection", "tags", "password")}
+    given = {name: [str(one) for one in form.getlist(name)] for name in ("collection", "tags", "password", "existing")}
     try:
-        labels = Labels(collection=next(iter(given["collection"]), None), tags=given["tags"] or None)
+        once = {name: given[name][0] for name in ("collection", "existing") if given[name]}
+        asked = FileFields.model_validate(once | {"tags": given["tags"] or None})
     except ValidationError as error:
         problems = [problem | {"loc": ("body", *problem["loc"])} for problem in error.errors(include_url=False)]
         raise RequestValidationError(problems) from error
-    names = numbered([file_name(one.filename or "") for one in uploads])
+    names = [file_name(one.filename or "") for one in uploads]
+    apart = numbered(names) if asked.existing == "replace" else names
     password = next(iter(given["password"]), None)
-    return [_file(one, name, labels.model_dump(), password) for one, name in zip(uploads, names, strict=True)]
+    made_up = asked.model_dump() | {"existing": "keep"}
+    return [
+        _file(one, name, asked.model_dump() if name == sent else made_up, password)
+        for one, sent, name in zip(uploads, names, apart, strict=True)
+    ]
 
 
-def _file(upload: UploadFile, name: str, labels: Mapping[str, Any], password: str | None) -> Item:
-    request = {"kind": "file", "source": name, **labels}
+def _file(upload: UploadFile, name: str, asked: Mapping[str, Any], password: str | None) -> Item:
+    request = {"kind": "file", "source": name, **asked}
 
     def write(path: Path) -> None:
         with path.open("wb") as target:
@@ -186,9 +218,7 @@ def numbered(names: Sequence[str]) -> list[str]:
     """Names that are sent twice in one request are told apart: "report (2).pdf"."""
     taken, apart = set[str](), list[str]()
     for name in names:
-        stem, dot, suffix = name.rpartition(".")
-        tries = (f"{stem or name} ({number}){dot}{suffix if stem else ''}" for number in count(2))
-        apart.append(name if name not in taken else next(one for one in tries if one not in taken))
+        apart.append(name if name not in taken else next(one for one in free_names(name) if one not in taken))
         taken.add(apart[-1])
     return apart
 

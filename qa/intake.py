@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
@@ -29,6 +29,7 @@ Ignore = Annotated[list[str] | None, typer.Option(help="Leave out what matches, 
 Collection = Annotated[str | None, typer.Option(help="Put the documents into this collection.")]
 Tag = Annotated[list[str] | None, typer.Option(help="Give the documents this tag (repeatable).")]
 Password = Annotated[str | None, typer.Option(help="Password of encrypted PDF files.")]
+Existing = Literal["replace", "keep", "refuse"]
 
 
 def index(
@@ -39,6 +40,7 @@ def index(
     password: Password = None,
     name: Annotated[str, typer.Option(help="What standard input is called: report.pdf, notes.md.")] = "",
     again: Annotated[bool, typer.Option("--again", help="Read unchanged files again, too.")] = False,
+    existing: Annotated[Existing, typer.Option(help="What is done with a changed file of a known name.")] = "replace",
     data: Data = None,
     model: ModelName = None,
     as_json: Json = False,
@@ -48,7 +50,7 @@ def index(
 
     reports: list[Report] = []
     failures: list[DocumentError] = []
-    given = {"collection": collection, "tags": tuple(tag) if tag else None, "again": again}
+    given = {"collection": collection, "tags": tuple(tag) if tag else None, "again": again, "existing": existing}
     with opened(data, model, make=True) as library, library.catalogue.lock.held(), progress_bar() as progress:
         reading = replace(library.settings.reading, password=password)
         with _requests(library, paths, ignore or [], name, failures, {**given, "options": reading}) as requests:
@@ -56,9 +58,9 @@ def index(
             outcomes = {}
             for request, outcome in library.ingest.run(requests, bars.listener):
                 bars.settle(request)
-                outcomes[request.source] = outcome
+                outcomes[request.path] = outcome
             for request in requests:  # told in their order, whatever was done first
-                outcome = outcomes[request.source]
+                outcome = outcomes[request.path]
                 if isinstance(outcome, DocumentError):
                     failures.append(outcome)
                 else:
@@ -119,22 +121,22 @@ class _Bars:
     def __init__(self, progress: Progress, requests: Sequence[FileRequest]) -> None:
         from index.ingest import Listener
 
-        self._sizes = {request.source: _size(request.path) for request in requests}
+        self._sizes = {request.path: _size(request.path) for request in requests}
         self._meter = Meter(progress, sum(self._sizes.values()), reads=True)
-        self._read = set[str]()
+        self._read = set[Path]()
         self.listener = Listener(self._stage, self._meter.step)
 
     def _stage(self, request: FileRequest, stage: Stage, share: float) -> None:
-        if stage == "reading" and share == 1.0 and request.source not in self._read:
-            self._read.add(request.source)
-            self._meter.read(request.path.name, self._sizes[request.source])
-            self._meter.reached(request.path.name, self._sizes[request.source])
+        if stage == "reading" and share == 1.0 and request.path not in self._read:
+            self._read.add(request.path)
+            self._meter.read(request.path.name, self._sizes[request.path])
+            self._meter.reached(request.path.name, self._sizes[request.path])
 
     def settle(self, request: FileRequest) -> None:
         """A file is done; one that has not changed, or cannot be read, was not embedded."""
-        if request.source not in self._read:
-            self._meter.read(request.path.name, self._sizes[request.source])
-            self._meter.passed(self._sizes[request.source])
+        if request.path not in self._read:
+            self._meter.read(request.path.name, self._sizes[request.path])
+            self._meter.passed(self._sizes[request.path])
 
 
 def _tell(reports: Sequence[Report], failures: Sequence[DocumentError], as_json: bool) -> None:

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from index import schema as tables
 from index.build import Report
 from index.catalogue import Catalogue
-from index.errors import DocumentError, IndexLocked, QAError
+from index.errors import DocumentError, IndexLocked, NameTaken, QAError
 from index.ingest import FileRequest, Ingest, Listener, Stage
 from index.load import from_text
 from index.load.draft import Options
@@ -31,9 +31,13 @@ from index.types import Document
 _log = logging.getLogger(__name__)
 
 State = Literal["queued", "reading", "embedding", "done", "failed"]
+CONFLICT = "conflict"
+"""The code of a file that was refused for its name."""
 _OPEN = ("queued", "reading", "embedding")
 KEPT = 200
 """Finished jobs that are remembered."""
+_GLANCE = 0.5
+"""Seconds after which it is looked whether a job is over, though nothing was told of it."""
 RETRY = 1.0
 """Seconds until a job is tried again that another process keeps from writing."""
 
@@ -53,7 +57,8 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """How far a file is. `share` of its present stage is done; `report` when it is done, `error` when it failed."""
+    """How far a file is. `share` of its present stage is done; `report` when it is done, `error` (`code`, `message`,
+    `hint`) when it failed."""
 
     name: str
     state: State
@@ -71,6 +76,10 @@ class Job:
     created_at: float
     finished_at: float | None
     files: list[JobFile]
+
+
+def _code(error: DocumentError) -> str:
+    return CONFLICT if isinstance(error, NameTaken) else "document_error"
 
 
 class Jobs:
@@ -143,10 +152,15 @@ class Jobs:
         """The job when it is done, or as it is after so many seconds."""
         end = time.monotonic() + seconds
         with self._changed:
-            while job.state != "done" and time.monotonic() < end and not self.closing:
-                self._changed.wait(min(0.5, max(0.0, end - time.monotonic())))
-                job = self.get(job.id) or job
-        return job
+            while not self.closing and (left := end - time.monotonic()) > 0 and not self._is_over(job.id):
+                self._changed.wait(min(_GLANCE, left))
+        return self.get(job.id) or job
+
+    def _is_over(self, job_id: str) -> bool:
+        """Also that of a job which another process of the same data folder has done, or forgotten."""
+        query = sa.select(tables.jobs.c.id).where(tables.jobs.c.id == job_id, tables.jobs.c.finished_at.is_(None))
+        with self._catalogue.read() as connection:
+            return connection.scalar(query) is None
 
     def close(self) -> None:
         """Stop after the file at hand; the rest goes on at the next start."""
@@ -227,12 +241,13 @@ class Jobs:
             collection=given["collection"],
             tags=None if given["tags"] is None else tuple(given["tags"]),
             options=replace(self._options, password=self._passwords.get((job_id, row.number))),
+            existing=given.get("existing", "replace"),
         )
 
     def _settle(self, job_id: str, number: int, outcome: Report | DocumentError) -> None:
         failed = isinstance(outcome, DocumentError)
         told: dict[str, Any] = (
-            {"error": {"message": outcome.message, "hint": outcome.hint}}
+            {"error": {"code": _code(outcome), "message": outcome.message, "hint": outcome.hint}}
             if isinstance(outcome, DocumentError)
             else {"report": asdict(outcome)}
         )
@@ -246,8 +261,6 @@ class Jobs:
         self._shares.pop((job_id, number), None)
         self._passwords.pop((job_id, number), None)
         (self._folder / job_id / str(number)).unlink(missing_ok=True)
-        with self._changed:
-            self._changed.notify_all()
 
     def _finish(self, job_id: str) -> None:
         shutil.rmtree(self._folder / job_id, ignore_errors=True)  # before it is said to be done

@@ -12,13 +12,14 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, PlainTextResponse
 
-from index.boxes import unpack
+from index.boxes import SCALE, unpack
 from index.find import matches
 from index.schema import DocumentSummary
+from index.types import PageLayout, Span
 from qa.answer import document_url
 from qa.config import resource
 from qa.documents import found, unknown
-from qa.replies import NOT_FOUND, DocumentInfo, FoundPlaces, PageInfo, Place, document_info
+from qa.replies import NOT_FOUND, DocumentInfo, FoundPlaces, PageInfo, PageMark, Place, document_info
 from qa.schemas import Sought
 from qa.wire import Library
 
@@ -129,6 +130,31 @@ def _pages(app: FastAPI, library: Library) -> None:
             _drawn(library, summary, number, (start, end), width), media_type="image/png", headers={"ETag": tag}
         )
 
+    @app.get("/documents/{document_id}/pages/{number}/mark", responses=NOT_FOUND, tags=["documents"])
+    def find_on_page(
+        document_id: str,
+        number: Annotated[int, PathParameter(ge=1, le=2**31)],
+        start: Annotated[int, Query(ge=0, le=2**31, description="first character")],
+        end: Annotated[int, Query(ge=0, le=2**31, description="the one after the last")],
+    ) -> PageMark:
+        """Where on the picture of a page its characters from `start` to `end` stand."""
+        page = library.catalogue.shelf.page(found(library, document_id).id, number)
+        if page is None:
+            raise HTTPException(404, f"it is not known where the characters of page {number} stand")
+        boxes = _boxes(page, (start, end))
+        if not boxes:
+            raise HTTPException(404, f"none of these characters stands on page {number}")
+        wide, high = (points * SCALE for points in (page[1].width, page[1].height))
+        left, top, right, bottom = zip(*boxes, strict=True)
+        return PageMark(min(left) / wide, min(top) / high, max(right) / wide, max(bottom) / high)
+
+
+def _boxes(page: tuple[Span, PageLayout], marked: tuple[int, int]) -> list[list[int]]:
+    """The places of those characters of a text that stand on a page."""
+    span, layout = page
+    start, end = (min(max(one, span.start), span.end) - span.start for one in marked)
+    return [box for box in unpack(layout.boxes)[start:end].tolist() if any(box)]
+
 
 def _drawn(library: Library, summary: DocumentSummary, number: int, marked: tuple[int, int], width: int) -> bytes:
     """Raises HTTPException (404), DocumentError."""
@@ -137,10 +163,7 @@ def _drawn(library: Library, summary: DocumentSummary, number: int, marked: tupl
     if page is None or original is None:
         what = f"page {number}" if page is None else "the file itself, from which pages are drawn (QA_ORIGINALS),"
         raise HTTPException(404, f"{what} is not stored for {summary.title[:200]!r}")
-    span, layout = page
-    start, end = (min(max(one, span.start), span.end) - span.start for one in marked)
-    boxes = [box for box in unpack(layout.boxes)[start:end].tolist() if any(box)]
     with NamedTemporaryFile(suffix=".pdf") as file:
         file.write(original.bytes)
         file.flush()
-        return library.sandbox.page(Path(file.name), number, boxes, width, original.name)
+        return library.sandbox.page(Path(file.name), number, _boxes(page, marked), width, original.name)

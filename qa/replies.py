@@ -57,6 +57,16 @@ class PageInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class PageMark:
+    """The rectangle around some characters of a page, in shares of its width and height, from the top left corner."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Part of a document's text, in code points, the end exclusive."""
 
@@ -203,5 +213,6 @@ def job_info(job: Job, generation: int) -> JobInfo:
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {422: {"model": ErrorReply, "description": "The request is not valid"}}
+CONFLICTING = ERRORS | {409: {"model": ErrorReply, "description": "It does not fit what is stored now"}}
 NOT_FOUND = ERRORS | {404: {"model": ErrorReply, "description": "There is none of that name"}}
 """Descriptions of replies."""

@@ -19,6 +19,7 @@ from pydantic_core import CoreSchema
 
 from index.errors import QAError
 from index.fusion import Mode
+from index.ingest import Existing
 from index.select import TYPES, Filter
 from qa import types
 
@@ -223,6 +224,12 @@ class Labels(_Strict):
 
     collection: Annotated[str, Field(max_length=LABEL), AfterValidator(_well_formed)] | None = None
     tags: list[Label] | None = Field(None, max_length=100)
+
+
+class FileFields(Labels):
+    """What is said of files that are sent."""
+
+    existing: Existing = "replace"
 
 
 class NewDocument(NewText):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,15 +11,13 @@ import pytest
 from PIL import Image
 
 from index.boxes import unpack
-from index.errors import DocumentError
-from index.load import ocr, pdf, render
+from index.load import pdf, render
 from index.load.draft import AS_THEY_ARE, Options
 from index.load.pdf_paragraphs import Hyphens
 from index.types import Document
-from tests.documents import headings, lines, sample
+from tests.documents import headings, lines
 
 """Pages, and characters that pdfium counts."""
-needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")
 
 
 class Writer:
@@ -374,134 +371,3 @@ def test_a_page_that_is_not_there_cannot_be_drawn() -> None:
     page.text(50, 550, "Words")
     with pytest.raises(IndexError):
         render.page(page.bytes(), 2, [], 100)
-
-
-# Files that are damaged, closed or empty
-
-
-def test_a_password_is_needed_and_has_to_be_right() -> None:
-    data = sample("files/pdf_encrypted_needs_password.pdf")
-    with pytest.raises(DocumentError, match="needs a password"):
-        read(data)
-    with pytest.raises(DocumentError, match="does not open with the password"):
-        read(data, Options(password="no"))
-    assert read(data, Options(password="openpassword")).pages == (0,)
-
-
-def test_a_password_does_no_harm_where_none_is_needed() -> None:
-    page = Writer()
-    page.text(50, 550, "Words")
-    assert read(page.bytes(), Options(password="any")).text == "Words\n"
-
-
-def test_truncated_files_are_read_as_far_as_they_go_or_refused() -> None:
-    data = book(4).bytes()
-    seen = set[bool]()
-    for length in range(0, len(data), 61):
-        try:
-            seen.add(bool(read(data[:length], Options(ocr=False)).text))
-        except DocumentError:
-            seen.add(False)
-    assert seen == {True, False}
-
-
-@pytest.mark.parametrize("name", ["pdf_multi_page.pdf", "pdf_outline.pdf", "pdf_encrypted_empty_password_aes256.pdf"])
-def test_real_files_may_end_anywhere(name: str) -> None:
-    data = sample(f"files/{name}")
-    for length in np.linspace(0, len(data) - 1, 12).astype(int):
-        try:
-            document = read(data[:length], Options(ocr=False))
-        except DocumentError:
-            continue
-        assert length > len(data) - 9 or "too early" in document.reading.warnings[0]
-
-
-def test_mutated_files_raise_nothing_but_document_errors() -> None:
-    data = book(2).bytes()
-    chance = np.random.default_rng(4)
-    for _ in range(60):
-        broken = bytearray(data)
-        for place in chance.integers(0, len(data), 12):
-            broken[place] = int(chance.integers(0, 256))
-        try:
-            read(bytes(broken), Options(ocr=False))
-        except DocumentError:
-            continue
-
-
-def test_more_pages_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pdf, "MAX_PAGES", 2)
-    with pytest.raises(DocumentError, match="3 pages"):
-        read(book(3).bytes())
-
-
-def test_more_characters_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pdf, "MAX_CHARACTERS", 100)
-    with pytest.raises(DocumentError, match="characters"):
-        read(book(3).bytes())
-
-
-def test_blank_pages_hold_no_text() -> None:
-    page = Writer()
-    page.page()
-    with pytest.raises(DocumentError, match="no text"):
-        read(page.bytes())
-
-
-def test_attachments_are_named() -> None:
-    warnings = read(sample("files/pdf_with_attachment.pdf")).reading.warnings
-    assert warnings == ("files attached to it are not read: image.png",)
-
-
-# OCR
-
-
-@needs_tesseract
-def test_a_scan_is_read_by_ocr_with_the_place_of_every_character() -> None:
-    done = list[tuple[int, int]]()
-    options = Options(page_read=lambda page, pages: done.append((page, pages)))
-    document = read(sample("files/pdf_scan_no_text.pdf"), options)
-    assert document.text.strip() == (
-        "Docling bundles PDF document conversion to JSON and Markdown in an easy self contained package"
-    )
-    assert document.reading.pages_by_ocr == (1,)
-    assert done == [(1, 1)]
-    places = boxes(document)
-    assert all(any(box) == (not letter.isspace()) for letter, box in zip(document.text, places, strict=True))
-    assert all(0 <= box[0] < box[2] <= 5960 for box in places if any(box))
-
-
-@needs_tesseract
-def test_a_language_that_is_missing_is_named() -> None:
-    with pytest.raises(DocumentError, match="xyz") as caught:
-        read(sample("files/pdf_scan_no_text.pdf"), Options(languages="eng+xyz"))
-    assert "tesseract-ocr-xyz" in caught.value.hint
-
-
-@needs_tesseract
-def test_a_language_that_is_missing_is_no_reason_to_refuse_the_other_pages() -> None:
-    page = book(1)
-    page.draw("10 10 100 100 re f")
-    page.page()
-    document = read(page.bytes(), Options(languages="xyz"))
-    assert document.reading.warnings == (
-        "page 2 is a scan, not read: tesseract lacks the language xyz (apt-get install tesseract-ocr-xyz)",
-    )
-
-
-def test_a_scan_without_tesseract_tells_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocr, "installed", lambda: False)
-    with pytest.raises(DocumentError, match="scanned pages only") as caught:
-        read(sample("files/pdf_scan_no_text.pdf"))
-    assert "apt-get install tesseract-ocr" in caught.value.hint
-
-
-def test_scans_among_pages_of_text_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocr, "installed", lambda: False)
-    page = book(1)
-    for _ in range(2):
-        page.draw("10 10 100 100 re f")
-        page.page()
-    document = read(page.bytes())
-    assert document.reading.pages_without_text == (2, 3)
-    assert document.reading.warnings == ("pages 2-3 are scans; install tesseract-ocr to have them read",)

@@ -14,14 +14,13 @@ from index.load import html, mail
 from tests.documents import headings, lines, sample, soon
 from tests.test_load_epub import CONTAINER, NCX, TWO, book, package, xhtml, zipped
 from tests.test_load_html import (
-    GOVERNMENT,
     LONG,
-    NEWS,
     _no_network,  # noqa: F401
     only_ours,
     page,
     read,
 )
+from tests.test_load_html_furniture import GOVERNMENT, NEWS
 from tests.test_load_mail import letter
 
 

@@ -66,6 +66,10 @@ def test_a_citation_names_the_page_and_its_picture_marks_the_very_words(
     (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
     assert (left, top) == pytest.approx((boxes[:, 0].min() * scale, boxes[:, 1].min() * scale), abs=8)
     assert (right, bottom) == pytest.approx((boxes[:, 2].max() * scale, boxes[:, 3].max() * scale), abs=8)
+    place = client.get(address.replace(".png", "/mark"), params=span).json()
+    high, wide = with_marks.shape[:2]
+    edges = (place["left"] * wide, place["top"] * high, place["right"] * wide, place["bottom"] * high)
+    assert edges == pytest.approx((left, top, right, bottom), abs=8)
     again = client.get(address, params=span, headers={"if-none-match": marked.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
 
@@ -86,6 +90,14 @@ def test_a_page_that_is_not_there_is_said(client: TestClient, sent: dict[str, An
     reply = client.get(f"{sent['url']}/pages/{path}")
     assert reply.status_code == status
     assert reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(("query", "status"), [("start=0&end=5", 404), ("start=9&end=2", 404), ("start=0", 422)])
+def test_what_does_not_stand_on_a_page_has_no_place_there(
+    client: TestClient, sent: dict[str, Any], query: str, status: int
+) -> None:
+    reply = client.get(f"{sent['url']}/pages/2/mark?{query}")
+    assert (reply.status_code, bool(reply.json()["error"]["message"])) == (status, True)
 
 
 def test_marks_beyond_the_page_mark_nothing_and_break_nothing(client: TestClient, sent: dict[str, Any]) -> None:

@@ -287,9 +287,12 @@ def test_from_a_place_beyond_the_end_the_other_passages_can_still_be_reached(cit
 
 def test_a_document_that_is_not_there_is_told(server: Server, page: Page) -> None:
     page.goto(f"{server.url}/documents/none#char=0,5")
-    expect(page.locator("#document-title")).to_have_text("This document cannot be shown")
-    expect(page.get_by_role("alert")).to_contain_text("There is no document 'none'")
+    expect(page.locator("#document-title")).to_have_text("This document is gone")
+    expect(page.get_by_role("alert")).to_contain_text("This document is not in the library any more")
+    expect(page.get_by_role("alert")).not_to_contain_text("GET")
     expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    page.get_by_role("link", name="Open the library").click()
+    expect(page.get_by_role("heading", name="Library")).to_be_focused()
     open_quickly(page, ["/documents/birds#char=0,8"])
     expect(current(page)).to_have_text("Pelicans")
     expect(page.get_by_role("alert")).to_have_count(0)

@@ -326,6 +326,9 @@ def test_nothing_keeps_anybody_out_of_pages_and_their_text(book: Book, page: Pag
     page.emulate_media(reduced_motion="reduce")
     page.set_viewport_size({"width": width, "height": height})
     page.goto(book.at(TOLD[4]))
+    expect(page.locator("#text .current mark")).to_have_text(TOLD[4])
+    if width == 320:
+        choose(page, "Page")
     until_marked(page)
     for view in ("Page", "Text"):
         if page.get_by_role("group", name="What is shown").is_visible():

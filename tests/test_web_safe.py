@@ -93,7 +93,7 @@ def test_an_address_with_script_asks_it_as_text(service: Server, context: Browse
     page.goto(f"{service.url}/?q=%3Cscript%3Ealert(1)%3C%2Fscript%3E%20ceasefire")
     expect(page.locator(".question")).to_have_text("<script>alert(1)</script> ceasefire")
     page.goto(f"{service.url}/documents/%3Cscript%3Ealert(1)#char=0,5")
-    expect(page.locator("#document-problem")).to_contain_text("There is no document")
+    expect(page.locator("#document-problem")).to_contain_text("This document is not in the library any more")
 
 
 def test_the_description_of_the_api_can_be_read_and_tried(service: Server, page: Page) -> None:

@@ -5,11 +5,14 @@ import { Stretch } from "./blocks.js";
 import { $, button, make, tell, words } from "./dom.js";
 import * as find from "./find.js";
 import * as pager from "./pager.js";
-import { facts, notes, places } from "./text.js";
+import { sources } from "./shelf.js";
+import { whenBack } from "./status.js";
+import { facts, notes, places, shortened } from "./text.js";
 
 const FAR = 2e9;  // no text is as long
+const GONE = "This document is not in the library any more: it was removed, or never there. What an answer quoted from it is still in your chats. ";
 const CHANGED = "This document has changed since it was cited: what is marked is not what was quoted. Ask again.";
-let open = null;  // { path, text, closing, ready, about, pages, passages, at, beyond }
+let open = null;  // { path, text, closing, ready, about, pages, passages, at, beyond, missed }
 
 /** Show the document of a path at the place of a hash; `marks`: the passages of it that are cited by the present answer. */
 export async function show(path, hash, marks = []) {
@@ -38,7 +41,7 @@ export function hide() {
   pager.stop();
   $("#text").replaceChildren();
   for (const id of ["#document-title", "#stand"]) $(id).textContent = "";
-  $("#document-facts").hidden = $("#document-problem").hidden = true;
+  for (const id of ["#document-source", "#document-facts", "#document-problem"]) $(id).hidden = true;
 }
 
 /** To the next (1) or previous (-1) hit of a search, else mark. */
@@ -64,7 +67,10 @@ function begin(path, start) {
 
 function introduce(about, pages) {
   Object.assign(open, { about, pages });
-  $("#document-title").textContent = $("#document-title").title = about.title;
+  $("#document-title").textContent = shortened(about.title);
+  $("#document-title").title = about.title;
+  tell($("#document-source"), sources(about, 60));
+  $("#document-source").title = about.sources.join(", ");
   const told = [about.sources.join(", "), about.dated, notes(about), `SHA-256 ${about.sha256.slice(0, 12)}…`];
   const [brief, rest] = $("#document-facts").children, link = make("a", "", "Download the file");
   brief.textContent = facts(about) + (notes(about) && " · with notes");
@@ -132,15 +138,30 @@ function standing({ text, pages, passages, at, beyond }) {
 
 function failed(error, again = reopen) {
   if (!open || error.name === "AbortError") return;
-  if (!open.about) $("#document-title").textContent = "This document cannot be shown";
-  tell($("#document-problem"), words(error));
-  if (again && error.status !== 404) $("#document-problem").append(button("Try again", again));
+  const gone = error.status === 404, problem = $("#document-problem");
+  open.missed = error.status === 0;
+  if (!open.about) $("#document-title").textContent = gone ? "This document is gone" : "This document cannot be shown";
+  tell(problem, gone ? GONE : words(error));
+  if (gone) problem.append(Object.assign(make("a", "", "Open the library"), { href: "/library" }));
+  else if (again) problem.append(button("Try again", again));
 }
 
 function reopen() {
   const { path } = open;
   hide();
   show(path, location.hash, history.state?.marks);
+}
+
+/** The service answers again: what it did not give is fetched, and what is read stays where it is. */
+function resume() {
+  if (!open?.missed) return;
+  const { passages, at, text } = open;
+  if (!passages) return reopen();
+  open.missed = false;
+  $("#document-problem").hidden = true;
+  if (passages[at] && !text.holds(passages[at].telling)) go().catch(failed);
+  else text.load();
+  find.again();
 }
 
 find.setup({
@@ -153,5 +174,6 @@ find.setup({
   ended: () => go().catch(failed),
   failed: (error) => failed(error, null),
 });
+whenBack(resume);
 $("#previous").addEventListener("click", () => step(-1));
 $("#next").addEventListener("click", () => step(1));

@@ -45,6 +45,9 @@ function stop() {
   CSS.highlights?.clear();
 }
 
+/** Look for it again, where that was not possible. */
+export const again = () => hits || ($("#words").value.trim() && look());
+
 async function look() {
   const sought = $("#words").value.trim(), source = told.source();
   stop();

@@ -2,21 +2,26 @@
 
 import * as api from "./api.js";
 import { $, all, button, tell, words } from "./dom.js";
+import { whenBack } from "./status.js";
 
-let book = null;  // { address, pages, number, span, turned }
+const LEAST = 30 * 16;  // pixels of width in which a page can be read
+const LOCKED = "The pages of an encrypted PDF are not shown, since its password is not stored: this is its text.";
+let book = null;  // { address, pages, number, span, turned, place }
+let missed = false;  // the service was away when a page was asked for
 
 export const pageOf = (pages, offset) => Math.max(1, pages.findLastIndex(({ start }) => start <= offset) + 1);
 
 /** Show the pages of a document; `address` is that of their pictures, with "{page}" in it. */
 export function start(address, pages) {
-  book = { address, pages, number: 1, span: null, turned: false };
+  book = { address, pages, number: 1, span: null, turned: false, place: null };
   $("#page").hidden = $("#views").hidden = false;
-  view(chosen());
+  view(chosen() ?? ($("#document").clientWidth < LEAST ? "text" : "page"));
 }
 
 export function stop() {
   book = null;
-  $("#page").hidden = $("#views").hidden = true;
+  missed = false;
+  $("#page").hidden = $("#views").hidden = $("#locked").hidden = true;
   $("#picture").removeAttribute("src");
   view("text");
 }
@@ -35,6 +40,7 @@ function turn(number) {
   const { pages } = book;
   book.number = Math.min(pages.length, Math.max(1, number));
   book.turned = true;
+  book.place = null;
   $("#number").textContent = `Page ${book.number} of ${pages.length}`;
   $("#page-back").disabled = book.number === 1;
   $("#page-on").disabled = book.number === pages.length;
@@ -43,6 +49,7 @@ function turn(number) {
 
 /** As sharp as it is large; nothing is fetched while it is not to be seen. */
 function draw() {
+  missed = false;
   const room = $("#leaf").clientWidth * (enlarged() ? 2 : 1), picture = $("#picture");
   if (!book || !room) return;
   const width = Math.min(1800, Math.max(1, Math.ceil((room * devicePixelRatio) / 100)) * 100);
@@ -59,38 +66,60 @@ function spanHere() {
   return span && span.start < page.end && span.end > page.start ? span : null;
 }
 
-function drawn() {
+async function drawn() {
+  const mine = book, { number, span } = mine ?? {};
   $("#picture").hidden = false;
   $("#undrawn").hidden = true;
-  if (!book?.turned) return;
-  book.turned = false;
-  const { start, end } = book.pages[book.number - 1], leaf = $("#leaf"), span = spanHere();
-  const share = span ? (span.start - start) / (end - start) : 0;  // about as far down the page as in its text
-  leaf.scrollTop = share * leaf.scrollHeight - leaf.clientHeight / 2;
+  if (!mine?.turned) return;
+  const place = spanHere() && (await api.markOn(mine.address.replace("{page}.png", `${number}/mark`), span).catch(() => null));
+  if (mine !== book || !mine.turned || mine.number !== number || mine.span !== span) return;
+  Object.assign(mine, { turned: false, place });
+  if (place) bring(place);
+  else $("#leaf").scrollTop = 0;
 }
 
-function undrawn() {
+/** Bring a place of the picture, in shares of it, to the middle; of a larger one its beginning is seen. */
+function bring({ left, top, right, bottom }) {
+  const leaf = $("#leaf"), picture = $("#picture").getBoundingClientRect(), box = leaf.getBoundingClientRect();
+  const gap = (from, to, size, room) => Math.min(((from + to) / 2) * size, from * size + room / 2 - 16) - room / 2;
+  leaf.scrollBy(picture.left - box.left - leaf.clientLeft + gap(left, right, picture.width, leaf.clientWidth),
+    picture.top - box.top - leaf.clientTop + gap(top, bottom, picture.height, leaf.clientHeight));
+}
+
+async function undrawn() {
   if (!book) return;
   const address = $("#picture").getAttribute("src");
   $("#picture").hidden = true;
   $("#picture").removeAttribute("src");
-  api.reach(address).then(() => ({ message: "The browser does not take the picture" }), (error) => error).then((error) => {
-    if (!book || $("#picture").getAttribute("src")) return;  // another page is shown by now
+  const error = await api.reach(address).then(() => ({ message: "The browser does not take the picture" }), (reason) => reason);
+  if (!book || $("#picture").getAttribute("src")) return;  // another page is shown by now
+  if (/\bfield password\b/.test(error.hint)) {
+    stop();
+    tell($("#locked"), LOCKED);
+  } else {
+    missed = error.status === 0;
     tell($("#undrawn"), `This page cannot be drawn. ${words(error)}`);
     $("#undrawn").append(" ", button("Try again", draw));
-  });
+  }
 }
 
 const enlarged = () => $("#large").getAttribute("aria-pressed") === "true";
 
-/** Twice as wide, or as wide as there is room; what was clicked on stays in the middle. */
+/** Twice as wide, or as wide as there is room; what was clicked on, or the mark that was seen, stays in the middle. */
 function enlarge(event) {
   const leaf = $("#leaf"), picture = $("#picture"), clicked = event.currentTarget === picture;
   const x = clicked ? event.offsetX / picture.clientWidth : 0;
   const y = clicked ? event.offsetY / picture.clientHeight : (leaf.scrollTop + leaf.clientHeight / 2) / leaf.scrollHeight;
+  const kept = (!clicked && seen()) || { left: x, top: y, right: x, bottom: y };
   $("#large").setAttribute("aria-pressed", !enlarged());
   draw();
-  leaf.scrollTo(x * leaf.scrollWidth - leaf.clientWidth / 2, y * leaf.scrollHeight - leaf.clientHeight / 2);
+  bring(kept);
+}
+
+/** The mark on the page, if any of it is to be seen. */
+function seen() {
+  const { top, height } = $("#picture").getBoundingClientRect(), box = $("#leaf").getBoundingClientRect(), { place } = book;
+  return place && top + place.bottom * height > box.top && top + place.top * height < box.bottom ? place : null;
 }
 
 /** Where there is no room for both: "page" or "text". */
@@ -101,9 +130,9 @@ function view(name) {
 
 function chosen() {
   try {
-    return sessionStorage.getItem("view") ?? "page";
+    return sessionStorage.getItem("view");
   } catch {
-    return "page";  // this browser keeps nothing
+    return null;  // this browser keeps nothing
   }
 }
 
@@ -124,3 +153,4 @@ $("#page-back").addEventListener("click", () => turn(book.number - 1));
 $("#page-on").addEventListener("click", () => turn(book.number + 1));
 all("#views button").forEach((one) => one.addEventListener("click", choose));
 new ResizeObserver(draw).observe($("#leaf"));
+whenBack(() => missed && draw());

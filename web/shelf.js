@@ -2,7 +2,7 @@
 
 import { askFor } from "./dialogs.js";
 import { $, button, copyOf, tell } from "./dom.js";
-import { facts, notes } from "./text.js";
+import { facts, notes, shortened } from "./text.js";
 
 const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
 
@@ -15,12 +15,14 @@ export function row(about, ticked, chosen, does) {
     part(name).addEventListener(event, () => then(about, part(name).checked));
   };
   item.dataset.id = about.id;
-  part("name").textContent = about.title;
+  part("name").textContent = shortened(about.title);
+  part("name").title = about.title;
   part("name").href = about.url;
   part("tick").checked = ticked;
   part("facts").textContent = [facts({ ...about, characters: 0, tables: 0 }), `added ${DAY.format(about.added_at * 1000)}`,
     about.dated && `dated ${day(about.dated)}`].filter(Boolean).join(" · ");
   tell(part("sources"), sources(about));
+  part("sources").title = about.sources.join(", ");
   tell(part("state"), about.passages_not_embedded ? "found by keywords only, so far" : "");
   tell(part("notes"), notes(about));
   const labels = [["collection", about.collection], ...about.tags.map((tag) => ["tag", tag])].filter(([, name]) => name);
@@ -50,9 +52,9 @@ function day(date) {
 }
 
 /** Where it came from, unless the title says it. */
-function sources({ title, sources: [...names] }) {
+export function sources({ title, sources: [...names] }, most = 120) {
   const told = names.filter((name) => name !== title), more = told.length - 3;
-  return told.slice(0, 3).join(" · ") + (more > 0 ? ` and ${more} more` : "");
+  return told.slice(0, 3).map((name) => shortened(name, most)).join(" · ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 /** Ask for `{collection, tags}`, those `given` to begin with; null when it was cancelled. */

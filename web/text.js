@@ -33,6 +33,12 @@ export function place(citation) {
   return citation.page_start === null ? lines : range("page", citation.page_start, citation.page_end);
 }
 
+/** A name that is longer than `most` characters without its middle, so that its beginning and its end are seen. */
+export function shortened(name, most = 120) {
+  const letters = [...name], end = Math.floor(most / 3);
+  return letters.length > most ? `${letters.slice(0, most - end - 1).join("")}…${letters.slice(-end).join("")}` : name;
+}
+
 const OFFICE = "application/vnd.openxmlformats-officedocument";
 const TYPES = [
   ["pdf", "PDF", "application/pdf"], ["docx", "Word", `${OFFICE}.wordprocessingml.document`],

@@ -4,19 +4,24 @@
 import * as api from "./api.js";
 import { askFor } from "./dialogs.js";
 import { $, announce, button, make, toast, words } from "./dom.js";
-import { facts, notes, percent } from "./text.js";
+import { whenBack } from "./status.js";
+import { facts, notes, percent, shortened } from "./text.js";
 
 const WAITING = "waiting", STAGES = ["being sent", "being read", "being indexed"], STATES = ["queued", "reading", "embedding"];
 const SAME = { unchanged: "already there", duplicate: "already there under another name", replaced: "replaced" };
 const MOST_FILES = 50, MOST_BYTES = 256 << 20;  // of a batch; a larger file goes alone
 const UNREADABLE = { message: "It cannot be read", hint: "It may have been moved or changed: choose it again." };
+const TAKEN = "Another file of this name is in the library.";
 const LOST = "The service does not answer. This goes on as soon as it is back.";
 const area = $("#uploads"), total = make("span", "quiet");
-const again = button("Try the failed ones again", () => retry(uploads.filter(({ error }) => error)));
+const isTaken = ({ error }) => error?.code === "conflict", isFailed = (upload) => upload.error && !isTaken(upload);
+const again = button("Try the failed ones again", () => retry(uploads.filter(isFailed)));
+const replaceAll = button("Replace all", () => decide(uploads.filter(isTaken), "replace"));
+const keepAll = button("Keep all", () => decide(uploads.filter(isTaken), "keep"));
 const clear = button("Clear", () => dismiss(uploads));
 
-let uploads = [];  // {file, name, fields, after, item, bar, state, tools}, the job that has it, and done or error once it is over
-let sending = Promise.resolve(), following = Promise.resolve(), unsent = 0;
+let uploads = [];  // {file, name, fields, after, turn, item, bar, state, tools}, the job that has it, and done or error once it is over
+let sending = Promise.resolve(), following = Promise.resolve(), unsent = 0, turns = 0;
 
 /** Files, and folders of them, dropped anywhere on the page: `taken` is called with `[{file, name}]`. */
 export function acceptDrops(taken) {
@@ -58,16 +63,18 @@ async function filesIn(entry) {
 }
 
 /** Send files, `{file, name}`; `fields` go with them. `after` is called each time that some were taken in. */
-export function send(files, fields, after) {
+export function send(files, given, after) {
+  const fields = { ...given, existing: "refuse" };  // until a person has said what is to be done
   const fresh = files.map(({ file, name }) => {
-    const title = make("span", "name", name), bar = make("progress"), state = make("span", "state small"), tools = make("span", "tools small");
+    const title = make("span", "name", shortened(name)), bar = make("progress"), state = make("span", "state small"), tools = make("span", "tools small");
     title.dir = "auto";
+    title.title = name;
     bar.setAttribute("aria-label", name);
     const item = make("div", "upload", title, tools, bar, state);
     item.tabIndex = -1;
-    return { file, name, fields, after, item, bar, state, tools };
+    return { file, name, fields, after, turn: turns++, item, bar, state, tools };
   });
-  if (!area.firstChild) area.append(make("p", "sum small", total, again, clear));
+  if (!area.firstChild) area.append(make("p", "sum small", total, replaceAll, keepAll, again, clear));
   area.firstChild.after(...fresh.map(({ item }) => item));
   uploads = [...fresh, ...uploads];
   post(fresh);
@@ -86,9 +93,10 @@ function post(some) {
 function batches(some) {
   const found = [];
   let batch = [], bytes = 0;
+  const alike = (one, other) => one && JSON.stringify(one.fields) === JSON.stringify(other.fields);
   for (const upload of some) {
     bytes += upload.file.size;
-    if (bytes > MOST_BYTES || batch.length === MOST_FILES || batch[0]?.fields !== upload.fields) {
+    if (bytes > MOST_BYTES || batch.length === MOST_FILES || !alike(batch[0], upload)) {
       found.push(batch = []);
       bytes = upload.file.size;
     }
@@ -133,8 +141,8 @@ async function watch(job, some) {
 
 const isOver = ({ done, error }) => done || error;
 
+/** That the service is away is announced with the notice above the chat. */
 function lost() {
-  if (total.textContent !== LOST) announce(LOST);
   total.textContent = LOST;
 }
 
@@ -153,7 +161,8 @@ function move({ bar, state, fields: { collection } }, value, stage) {
 function finish(upload, report) {
   const { collection } = upload.fields, told = notes(report);
   upload.done = true;
-  settle(upload, "done", [SAME[report.state] ?? "added", collection && `in ${collection}`, facts(report)].filter(Boolean).join(" · "));
+  const called = report.source === upload.name.normalize("NFC") ? "" : ` as ${report.source}`;
+  settle(upload, "done", [(SAME[report.state] ?? `added${called}`), collection && `in ${collection}`, facts(report)].filter(Boolean).join(" · "));
   if (told) upload.state.append(make("span", "notes", told));
 }
 
@@ -161,6 +170,10 @@ function finish(upload, report) {
 function fail(upload, error) {
   const locked = /\bfield password\b/.test(error.hint);
   upload.error = error;
+  if (isTaken(upload)) {
+    return settle(upload, "failed", TAKEN, button("Replace", () => decide([upload], "replace"), `Replace ${upload.name}`),
+      button("Keep both", () => decide([upload], "keep"), `Keep both: ${upload.name}`));
+  }
   settle(upload, "failed", words(locked ? { message: error.message } : error),
     locked ? button("Password…", () => unlock(upload), `Password of ${upload.name}`)
       : button("Try again", () => retry([upload]), `Try again: ${upload.name}`));
@@ -181,8 +194,21 @@ async function unlock(upload) {
   retry([upload]);
 }
 
-function retry(some) {
-  some[0].item.focus();
+/** What is to become of files whose names others have: "replace" those, or "keep" both. */
+function decide(some, existing) {
+  for (const upload of some) upload.fields = { ...upload.fields, existing };
+  retry(some);
+}
+
+/** Those that found no service, in the order in which they came. */
+function resend() {
+  const missed = uploads.filter(({ error }) => error?.status === 0).sort((one, other) => one.turn - other.turn);
+  if (missed.length) retry(missed, false);
+}
+
+function retry(some, chosen = true) {
+  const focused = document.activeElement;
+  if (chosen || focused === again || some.some(({ tools }) => tools.contains(focused))) some[0].item.focus();
   for (const { item, tools, state, bar } of some) {
     item.classList.remove("failed");
     tools.replaceChildren();
@@ -202,11 +228,15 @@ function dismiss(some) {
 
 /** Tell how far all of them are; whether all are over. */
 function count() {
-  const failed = uploads.filter(({ error }) => error).length, over = uploads.every(isOver);
-  const done = uploads.filter((upload) => upload.done).length, all = `${done} of ${uploads.length} taken in`;
+  const failed = uploads.filter(isFailed).length, taken = uploads.filter(isTaken).length, over = uploads.every(isOver);
+  const done = uploads.filter((upload) => upload.done).length;
   area.hidden = !uploads.length;
   clear.hidden = !over;
   again.hidden = !over || failed < 2;
-  total.textContent = failed ? `${all}, ${failed} failed` : all;
+  replaceAll.hidden = keepAll.hidden = !over || taken < 2;
+  total.textContent = [`${done} of ${uploads.length} taken in`, failed && `${failed} failed`, taken && `${taken} to be decided`]
+    .filter(Boolean).join(", ");
   return over;
 }
+
+whenBack(resend);

@@ -5,7 +5,6 @@ Deleted text of tracked changes, comments, page headers and footers, and tables 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,15 +15,25 @@ from index.load import grid
 from index.load.archive import Archive
 from index.load.draft import Draft, Options
 from index.load.numerals import numeral
+from index.load.opendocument_walk import (
+    BLOCKS,
+    DRAW,
+    LEFT_OUT,
+    OFFICE,
+    STYLE,
+    TABLE,
+    TEXT,
+    blocks,
+    integer,
+    items,
+    own_text,
+    rows_of,
+)
 from index.load.package import facts, local, parse, refuse_entities
 from index.load.refusals import damaged, no_text, too_deep
 from index.types import Document
 
 MEDIA_TYPE = "application/vnd.oasis.opendocument.text"
-_NAMESPACE = "urn:oasis:names:tc:opendocument:xmlns:"
-OFFICE, STYLE, TEXT, TABLE, DRAW = (
-    f"{{{_NAMESPACE}{name}:1.0}}" for name in ("office", "style", "text", "table", "drawing")
-)
 _FACTS = {
     "title": "title",
     "subject": "subject",
@@ -34,14 +43,6 @@ _FACTS = {
     "creation-date": "created",
     "date": "modified",
     "language": "language",
-}
-_BLOCKS = {f"{TEXT}p", f"{TEXT}h", f"{TEXT}list", f"{TABLE}table", f"{TEXT}numbered-paragraph"}
-_LEFT_OUT = {
-    *(TEXT + name for name in "tracked-changes table-of-content ruby-text hidden-text note-citation".split()),
-    *(TEXT + name for name in "sequence-decls variable-decls user-field-decls index-title-template".split()),
-    *(OFFICE + name for name in "annotation annotation-end forms event-listeners".split()),
-    f"{{{_NAMESPACE}svg-compatible:1.0}}title",
-    f"{{{_NAMESPACE}svg-compatible:1.0}}desc",
 }
 _CHARACTERS = {f"{TEXT}s": " ", f"{TEXT}tab": "\t", f"{TEXT}line-break": "\n"}
 _LONGEST_HEADING = 200
@@ -113,7 +114,7 @@ class _Reader:
             for one in root.iter(f"{TEXT}list-style", f"{TEXT}outline-style"):
                 key = "" if local(one) == "outline-style" else one.get(f"{STYLE}name", "")
                 self._levels[key] = {
-                    _integer(level.get(f"{TEXT}level"), 1): _level(level) for level in one if local(level)
+                    integer(level.get(f"{TEXT}level"), 1): _level(level) for level in one if local(level)
                 }
 
     def read(self, root: etree._Element) -> None:
@@ -128,7 +129,7 @@ class _Reader:
             raise no_text(self._name)
 
     def _put(self, parent: etree._Element) -> None:
-        for block in _blocks(parent):
+        for block in blocks(parent):
             if block.tag == f"{TABLE}table":
                 self._put_table(block)
             elif block.tag in (f"{TEXT}list", f"{TEXT}numbered-paragraph"):
@@ -140,7 +141,7 @@ class _Reader:
         """`item` is the depth and marker of a list's first paragraph."""
         words = self._inline(element)
         said = " ".join(words.text.split())
-        level = _integer(element.get(f"{TEXT}outline-level"), 1) if element.tag == f"{TEXT}h" else 0
+        level = integer(element.get(f"{TEXT}outline-level"), 1) if element.tag == f"{TEXT}h" else 0
         if said and self._is_title(element.get(f"{TEXT}style-name", "")) and len(said) <= _LONGEST_HEADING:
             self._titles["title"] = self._titles["title"] or said
             self._draft.heading(said, 1)
@@ -158,7 +159,7 @@ class _Reader:
 
     def _put_list(self, top: etree._Element) -> None:
         style = self._style_of(top)
-        for element, depth, first in _items(top):
+        for element, depth, first in items(top):
             if element.tag == f"{TABLE}table":
                 self._put_table(element)
             else:
@@ -216,15 +217,15 @@ class _Reader:
                 words.append(stack.pop()[1])
                 continue
             tail = element.tail or ""
-            if element.tag in _LEFT_OUT or not local(element):
+            if element.tag in LEFT_OUT or not local(element):
                 words.append(tail)
             elif element.tag == f"{TEXT}note":
                 words.append(self._note(element) + tail)
-            elif element.tag == f"{DRAW}text-box" or element.tag in _BLOCKS:
+            elif element.tag == f"{DRAW}text-box" or element.tag in BLOCKS:
                 found.boxes.append(element)
                 words.append(tail)
             else:
-                words.append(_CHARACTERS.get(element.tag, "") + _own_text(element))
+                words.append(_CHARACTERS.get(element.tag, "") + own_text(element))
                 stack.append((iter(element), tail))
         found.text = "".join(words)
         return found
@@ -245,7 +246,7 @@ class _Reader:
                 self._draft.item(words, 0, f"[{label}]")
 
     def _put_table(self, table: etree._Element) -> None:
-        rows = [(row, marked) for row, marked in _rows(table)]
+        rows = [(row, marked) for row, marked in rows_of(table)]
         nested: list[etree._Element] = []
         grid_rows = list(self._grid([row for row, _ in rows], nested))
         marked = 0
@@ -268,27 +269,27 @@ class _Reader:
             for cell in row.iterfind("*"):
                 if local(cell) not in ("table-cell", "covered-table-cell"):
                     continue
-                across = min(max(1, _integer(cell.get(f"{TABLE}number-columns-spanned"), 1)), _MOST_REPEATED)
+                across = min(max(1, integer(cell.get(f"{TABLE}number-columns-spanned"), 1)), _MOST_REPEATED)
                 left, words = above.get(column, (0, ""))
                 if local(cell) == "table-cell":
                     words, inside = self._cell(cell)
                     nested += inside
-                    left, fresh = _integer(cell.get(f"{TABLE}number-rows-spanned"), 1), fresh or bool(words.strip())
+                    left, fresh = integer(cell.get(f"{TABLE}number-rows-spanned"), 1), fresh or bool(words.strip())
                 elif left <= 0:
                     words = ""
                 above[column] = left - 1, words if len(words) <= _LONGEST_REPEATED else ""
-                repeated = max(1, _integer(cell.get(f"{TABLE}number-columns-repeated"), 1))
+                repeated = max(1, integer(cell.get(f"{TABLE}number-columns-repeated"), 1))
                 for step in range(min(repeated, _MOST_REPEATED) if words else 0):
                     cells.append(grid.Cell(column + step, words, across))
                 column += repeated
-            times = min(max(1, _integer(row.get(f"{TABLE}number-rows-repeated"), 1)), _MOST_REPEATED)
+            times = min(max(1, integer(row.get(f"{TABLE}number-rows-repeated"), 1)), _MOST_REPEATED)
             for _ in range(times if fresh else 0):
                 yield cells
 
     def _cell(self, cell: etree._Element) -> tuple[str, list[etree._Element]]:
         """The words of a cell or note, and the tables in it."""
         lines, nested = list[str](), list[etree._Element]()
-        waiting = [_blocks(cell)]
+        waiting = [blocks(cell)]
         while waiting:
             block = next(waiting[-1], None)
             if block is None:
@@ -297,7 +298,7 @@ class _Reader:
                 nested.append(block)
             elif block.tag in (f"{TEXT}list", f"{TEXT}numbered-paragraph"):
                 style = self._style_of(block)
-                for element, depth, first in _items(block):
+                for element, depth, first in items(block):
                     if element.tag == f"{TABLE}table":
                         nested.append(element)
                     elif first:
@@ -307,7 +308,7 @@ class _Reader:
             else:
                 words = self._inline(block)
                 lines.append(words.text)
-                waiting += [_blocks(box) for box in reversed(words.boxes)]
+                waiting += [blocks(box) for box in reversed(words.boxes)]
         lines = [line for line in lines if line.strip()]
         return "\n".join(lines if len(lines) > 1 else (line.removeprefix("- ") for line in lines)), nested
 
@@ -326,78 +327,11 @@ def _part(archive: Archive, part: str, name: str, draft: Draft) -> etree._Elemen
     return parse(data, name, draft)
 
 
-def _blocks(parent: etree._Element) -> Iterator[etree._Element]:
-    """Paragraphs, headings, lists and tables in order, those in sections, indexes and text boxes too."""
-    if parent.tag in _BLOCKS:
-        yield parent
-        return
-    stack = [iter(parent)]
-    while stack:
-        element = next(stack[-1], None)
-        if element is None:
-            stack.pop()
-        elif element.tag in _BLOCKS:
-            yield element
-        elif element.tag not in _LEFT_OUT and not _is_hidden(element):
-            stack.append(iter(element))
-
-
-def _items(top: etree._Element) -> Iterator[tuple[etree._Element, int, bool]]:
-    """The paragraphs and tables of a list, how deep they stand, and whether an item begins with them."""
-    if top.tag == f"{TEXT}numbered-paragraph":
-        depth = min(max(0, _integer(top.get(f"{TEXT}level"), 1) - 1), 9)
-        for one in top.iterfind("*"):
-            yield one, depth, True
-        return
-    stack = [(iter(top), 0, False)]
-    while stack:
-        children, depth, begins = stack[-1]
-        element = next(children, None)
-        if element is None:
-            stack.pop()
-        elif local(element) in ("list-item", "list-header"):
-            stack.append((iter(element), depth, local(element) == "list-item"))
-        elif element.tag == f"{TEXT}list":
-            stack.append((iter(element), min(depth + 1, 9), False))
-        elif element.tag in _BLOCKS:
-            yield element, depth, begins
-            stack[-1] = children, depth, False
-        elif element.tag not in _LEFT_OUT:
-            stack.append((iter(element), depth, begins))
-
-
-def _rows(table: etree._Element) -> Iterator[tuple[etree._Element, bool]]:
-    """The rows of a table, and whether they are marked as headers."""
-    stack = [(iter(table), False)]
-    while stack:
-        children, marked = stack[-1]
-        element = next(children, None)
-        if element is None:
-            stack.pop()
-        elif element.tag == f"{TABLE}table-row":
-            yield element, marked
-        elif local(element) in ("table-header-rows", "table-rows", "table-row-group"):
-            stack.append((iter(element), marked or local(element) == "table-header-rows"))
-
-
-def _own_text(element: etree._Element) -> str:
-    """Frames and shapes have white space of the file between their parts, paragraphs' parts have text."""
-    return "" if element.tag.startswith((DRAW, TABLE)) else element.text or ""
-
-
-def _is_hidden(element: etree._Element) -> bool:
-    return bool(element.tag == f"{TEXT}section" and element.get(f"{TEXT}display") == "none")
-
-
 def _level(element: etree._Element) -> _Level:
     return _Level(
         kind=element.get(f"{STYLE}num-format", "") if local(element) != "list-level-style-bullet" else "",
         before=element.get(f"{STYLE}num-prefix", ""),
         after=element.get(f"{STYLE}num-suffix", ""),
-        shown=_integer(element.get(f"{TEXT}display-levels"), 1),
-        start=_integer(element.get(f"{TEXT}start-value"), 1),
+        shown=integer(element.get(f"{TEXT}display-levels"), 1),
+        start=integer(element.get(f"{TEXT}start-value"), 1),
     )
-
-
-def _integer(words: str | None, otherwise: int) -> int:
-    return int(words) if words and re.fullmatch(r"\d{1,9}", words) else otherwise

@@ -121,5 +121,8 @@ def test_two_documents_of_one_title_are_told_apart_by_their_files(server: Server
         expect(page.locator("#document-source")).to_have_text(name)
         shoot(page, "same-title")
         page.go_back()
+    titles = ask(page, "What was said in the minutes?").locator("cite:visible")
+    told = {f"Minutes ({name})" for name in names}
+    assert told == {one for one in titles.all_text_contents() if one.startswith("Minutes")}
     for one in server.get("/documents?q=minutes")[1]["documents"]:
         server.get(one["url"], method="DELETE")

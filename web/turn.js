@@ -2,7 +2,7 @@
 
 import { $, all, announce, button, copyBy, copyOf, make, tell, words } from "./dom.js";
 import { describe, isAll } from "./scope.js";
-import { addressOf, certainty, cut, duration, markdown, percent, place, quotation, reasons } from "./text.js";
+import { addressOf, certainty, cut, duration, markdown, percent, place, quotation, reasons, shortened } from "./text.js";
 
 /** The node of a turn, drawn as far as the turn is. `acts`: again(turn, changes), judge(turn, passage, helpful), stop(). */
 export function turnNode(turn, acts) {
@@ -85,11 +85,17 @@ function best(passage, turn, acts) {
   return item;
 }
 
+/** Documents of one answer that have the same title are told apart by their files. */
+function titled({ title, source, document_id: id }, { passages }) {
+  const shared = passages.some(({ citation: other }) => other.title === title && other.document_id !== id);
+  return shared && source !== title ? `${title} (${shortened(source, 60)})` : title;
+}
+
 /** Folded: where it stands and how its telling sentence begins; the rest is made when it is unfolded. */
 function other(passage, turn, acts) {
   const item = copyOf("other"), { citation } = passage;
   $(".rank", item).textContent = passage.rank;
-  $("cite", item).textContent = citation.title;
+  $("cite", item).textContent = titled(citation, turn.answer);
   $(".place", item).textContent = place(citation);
   $(".glimpse", item).textContent = passage.highlights[0]?.text ?? passage.text;
   item.dataset.address = addressOf(passage);
@@ -100,7 +106,7 @@ function other(passage, turn, acts) {
 
 function body(passage, turn, acts) {
   const node = copyOf("passage"), { citation } = passage;
-  $("cite", node).textContent = citation.title;
+  $("cite", node).textContent = titled(citation, turn.answer);
   $(".place", node).textContent = place(citation);
   $(".citation", node).href = addressOf(passage);
   tell($(".heading", node), citation.heading);

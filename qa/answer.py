@@ -15,7 +15,7 @@ from index.select import EVERYTHING, Filter
 from index.stages import Stages
 from index.types import Vector
 from qa.confidence import DEPTH, Calibration, confidence
-from qa.followup import CITED, Stand, carried, cited, leans
+from qa.followup import CITED, Stand, carried, cited, leans, on_the_same
 from qa.reader import Reader
 from qa.refine import narrowed, reranked
 from qa.types import Answer, Citation, Highlight, RankedPassage, Reading, Reranking, Scores, Turn
@@ -132,7 +132,20 @@ class Answerer:
         """The results of the question alone, or of the one that it is when the earlier ones are taken over."""
         if not leans(question, self.stand(question, alone, history, where, mode)):
             return alone
-        return self.search(carried(question, history), depth, mode, where, last=question)
+        return self.together(question, depth, history, mode, where)
+
+    def together(
+        self,
+        question: str,
+        top_k: int,
+        history: Sequence[Turn],
+        mode: Mode = "hybrid",
+        where: Collection[str] | None = None,
+    ) -> Results:
+        """The results of a question with the last earlier ones, or only those on the document just cited: the surer."""
+        ways = dict.fromkeys([carried(question, history), carried(question, on_the_same(history))])
+        found = [self.search(way, top_k, mode, where, last=question) for way in ways]
+        return max(found, key=lambda results: confidence(results, self._calibration)[0])
 
     def stand(
         self,
@@ -148,7 +161,7 @@ class Answerer:
         vector = self._vector(question, alone.mode)
         own = self._best(question, vector, known, alone.mode) if known else 0.0
         sure, _ = confidence(alone, self._calibration)
-        return Stand(sure, own, self._best(question, vector, where, alone.mode), everywhere=len(known) >= searched)
+        return Stand(sure, own, self._best(question, vector, where, alone.mode), len(known) / max(searched, 1))
 
     def _best(self, question: str, vector: Vector | None, where: Collection[str] | None, mode: Mode) -> float:
         """The score of the first passage, without feedback, which would take the documents at hand for the answer."""

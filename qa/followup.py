@@ -30,8 +30,16 @@ _POINTING = regex.compile(
     r"same|former|latter|such)\b",
     regex.IGNORECASE,
 )
-_CONTINUING = regex.compile(r"\s*(?:and|but|or|so|if|what if|what about|how about|then|also)\b", regex.IGNORECASE)
-_ELLIPTIC = regex.compile(r"\s*(?:in|on|at|by|for|from|to|with|of|since|until|till|before|after)\b", regex.IGNORECASE)
+_CONTINUING = regex.compile(
+    r"\s*(?:(?:and|but|or|so|what about|how about|then|also)\b|"
+    r"(?:what )?if\b(?!.*\b(?:who|whom|whose|what|when|where|which|why|how)\b))",  # no question of its own after it
+    regex.IGNORECASE | regex.DOTALL,
+)
+_ELLIPTIC = regex.compile(
+    r"\s*(?:in|on|at|by|for|from|to|with|of|since|until|till|before|after)\b"
+    r"(?!.*\b(?:is|are|was|were|do|does|did|has|have|had|can|could|may|might|must|shall|should|will|would)\b)",
+    regex.IGNORECASE | regex.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)

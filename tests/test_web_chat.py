@@ -196,17 +196,26 @@ def test_chats_are_kept_listed_renamed_deleted_and_brought_back(chat: Page) -> N
     expect(chat.locator("#toast")).to_contain_text(f"Deleted “{QUESTION}”")
 
 
-def test_an_answer_that_was_asked_for_again_in_vain_is_not_saved_as_that_of_the_new_try(chat: Page) -> None:
+def test_an_answer_that_is_asked_for_again_in_vain_stays_as_it_was(chat: Page) -> None:
     ask(chat, QUESTION)
     turn = ask(chat, "And Germany?")
+    turn.locator(".best .helpful").click()
+    expect(turn.locator(".best .helpful")).to_have_attribute("aria-pressed", "true")
+    before = turn.inner_text()
     chat.route("**/ask", lambda route: route.abort())
     turn.get_by_role("button", name="Ask it by itself").click()
-    expect(turn.get_by_role("button", name="Ask again")).to_be_visible()
-    chat.locator("#conversations summary").click()
-    with chat.expect_download() as download:
-        chat.get_by_role("button", name="Save as JSON").click()
-    saved = json.loads(download.value.path().read_text(encoding="utf-8"))
-    assert [one["question"] for one in saved["turns"]] == [QUESTION]
+    expect(chat.locator("#toast")).to_contain_text("Not asked again: The service does not answer.")
+    for _ in ("at once", "after a reload"):
+        expect(turn.locator(".effective")).to_contain_text("Asked together with what came before")
+        expect(turn.locator(".best .helpful")).to_have_attribute("aria-pressed", "true")
+        assert turn.inner_text() == before
+        chat.reload()
+        turn = chat.locator(".turn").last
+    turn.locator(".best .helpful").click()  # for the other tests
+    expect(turn.locator(".best .helpful")).to_have_attribute("aria-pressed", "false")
+    chat.unroute("**/ask")
+    turn.get_by_role("button", name="Ask it by itself").click()
+    expect(turn.locator(".effective")).to_have_text("Asked by itself.")
 
 
 def test_a_chat_is_saved_as_markdown_and_json_with_every_citation(chat: Page, tmp_path: Path) -> None:

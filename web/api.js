@@ -8,7 +8,7 @@ let missed = () => {};
 /** `act` is called when a request finds no service; not for `health`, whose caller knows. */
 export const whenMissed = (act) => (missed = act);
 
-/** What went wrong and what can be done. `status`: of the reply, 0 where there was none. */
+/** What went wrong and what can be done. `status`: of the reply, 0 where the service was not there, -1 for anything else. */
 export class ServiceError extends Error {
   constructor(message, hint = "", status = 0) {
     super(message);
@@ -55,7 +55,7 @@ export const markOn = (path, { start, end }) => json(`${path}?${parameters({ sta
 export async function text(path, start, end, signal) {
   const reply = await request(`${path}/text?${parameters({ start, end })}`, { signal });
   return {
-    text: exact(await reply.arrayBuffer()),
+    text: exact(await reply.arrayBuffer().catch(broken(path))),
     characters: Number(reply.headers.get("X-Document-Characters")),
     sha256: reply.headers.get("X-Document-SHA256"),
   };
@@ -88,8 +88,9 @@ export function upload(files, progress, fields = {}) {
     request.open("POST", "/documents");
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
-    request.addEventListener("error", () => { missed(); reject(new ServiceError(GONE, "Is it still running?")); });
+    request.addEventListener("error", () => reject(absent("/documents")));
     request.addEventListener("load", () => {
+      if (isAway(request.status, request.response)) return reject(absent("/documents"));
       const error = request.response?.error ?? { message: `The service failed (${request.status}).` };
       if (request.status >= 300) reject(new ServiceError(error.message, error.hint, request.status));
       else if (request.response?.files?.length === files.length) resolve(request.response);
@@ -128,26 +129,41 @@ function parameters(query) {
   return new URLSearchParams(given.flatMap(([name, value]) => [value].flat().map((one) => [name, one])));
 }
 
-const strange = () => new ServiceError(STRANGE, "It may be of another version: reload the page.");
+const strange = () => new ServiceError(STRANGE, "It may be of another version: reload the page.", -1);
+
+function absent(path) {
+  if (path !== "/health") missed();
+  return new ServiceError(GONE, "Is it still running? Start it with: make serve");
+}
+
+/** A reply of what stands before the service, which is not there itself. */
+const isAway = (status, reply) => [502, 503, 504].includes(status) && !reply?.error?.message;
+
+/** What is thrown where there is no reply, or none that is complete. */
+const broken = (path) => (error) => {
+  throw error.name === "AbortError" ? error : absent(path);
+};
 
 async function json(path, options) {
   const reply = await request(path, options);
-  const value = await reply.json().catch(() => null);
+  const value = parsed(await reply.text().catch(broken(path)));
   if (value === null || typeof value !== "object") throw strange();
   return value;
 }
 
-async function request(path, options = {}) {
-  let reply;
+function parsed(text) {
   try {
-    reply = await fetch(path, { ...options, headers: { Accept: "application/json", ...options.headers } });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    if (path !== "/health") missed();
-    throw new ServiceError(GONE, "Is it still running? Start it with: make serve");
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
+}
+
+async function request(path, options = {}) {
+  const reply = await fetch(path, { ...options, headers: { Accept: "application/json", ...options.headers } }).catch(broken(path));
   if (reply.ok) return reply;
-  const { error } = (await reply.json().catch(() => null)) ?? {};
+  const said = parsed(await reply.text().catch(broken(path))), error = said?.error;
+  if (isAway(reply.status, said)) throw absent(path);
   if (error?.message) throw new ServiceError(error.message, error.hint, reply.status);
   throw new ServiceError(`The service failed (${reply.status}).`, "Its log tells why.", reply.status);
 }

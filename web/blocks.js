@@ -87,7 +87,7 @@ export class Stretch {
     const { text, characters, sha256 } = await api.text(this.#path, from, to, this.#told.signal);
     this.#told.signal.throwIfAborted();
     this.#sha256 ??= sha256;
-    if (this.#sha256 !== sha256) throw new api.ServiceError("This document has been replaced while it was read.");
+    if (this.#sha256 !== sha256) throw new api.ServiceError("This document has been replaced while it was read.", "", -1);
     this.characters = characters;
     const first = from && from !== this.end ? edge(text, 0) : 0;
     const last = to < characters && to !== this.start ? edge(text, Math.max(first, text.length - BLOCK)) : text.length;

@@ -11,6 +11,8 @@ import { historyOf } from "./text.js";
 import { press, redraw, spoken, turnNode, wait } from "./turn.js";
 
 const SLOW = 3;  // seconds after which it is said that an answer takes long
+const TRIES = 3;  // so often a question is asked again by itself: it may be what the service fails of
+const repeats = new WeakMap();  // how often each turn was
 const UNANSWERED = { message: "Not answered.", status: -1 };
 const AGAIN = { message: "Not answered. The service is back and loads its model: this is asked again as soon as that is ready.", status: 0 };
 let conversation = null, turns = [], asking = null, opening = 0, gone = false;  // asking: {turn, closing}; gone: deleted in another tab
@@ -89,7 +91,7 @@ export function sendOnce(question) {
 /** Ask the last question again if the service did not answer it at all, as soon as it searches by meaning too. */
 async function retry() {
   const last = turns.at(-1);
-  if (last?.error?.status !== 0) return;
+  if (last?.error?.status !== 0 || (repeats.get(last) ?? 0) >= TRIES) return;
   if (status.loading()) {
     last.error = AGAIN;
     redraw(nodeOf(last), last, acts);
@@ -97,6 +99,7 @@ async function retry() {
     await status.loaded();
   }
   if (!turns.includes(last) || last.error?.status !== 0) return;  // asked again by hand, or another chat is shown
+  repeats.set(last, (repeats.get(last) ?? 0) + 1);
   if (acts.again(last, {}) === false) redraw(nodeOf(last), Object.assign(last, { error: UNANSWERED }), acts);
 }
 
@@ -135,10 +138,11 @@ export function marksFor(node, path) {
 const acts = {
   again(turn, changes) {
     if (asking) return false;
+    const before = turn.answer && { alone: undefined, ...turn };
     Object.assign(turn, changes, { answer: undefined, error: undefined, judged: {} });
     if ("scope" in changes) scope.choose({});
     redraw(nodeOf(turn), turn, acts);
-    return settle(turn);
+    return settle(turn, before, () => acts.again(turn, changes));
   },
   stop,
   async judge(turn, passage, helpful) {
@@ -164,8 +168,9 @@ function judgement(turn, passage, helpful) {
   return { question: turn.question, history: together ? history : [], helpful, passage: passage ? { document_id, start, end, quote } : null };
 }
 
-/** Wait for the answer to a turn and show it. The turn is kept before, as not answered: it outlives another chat and a reload. */
-async function settle(turn) {
+/** Wait for the answer to a turn and show it. The turn is kept before, as not answered: it outlives another chat and a reload.
+ *  The answer that it had `before` stays until there is another one. */
+async function settle(turn, before, again) {
   const node = nodeOf(turn), own = (asking = { turn, closing: new AbortController() }), started = Date.now();
   const ticking = setInterval(() => {
     const seconds = Math.round((Date.now() - started) / 1000);
@@ -174,7 +179,7 @@ async function settle(turn) {
   $("#ask").setAttribute("aria-busy", "true");
   $("#welcome").hidden = true;
   look(node);
-  save(turn);
+  if (!before) save(turn);
   try {
     await hooks.before();
     turn.mode = settings.get().mode;
@@ -188,10 +193,13 @@ async function settle(turn) {
   if (asking !== own) return;  // another conversation is shown by now
   asking = null;
   $("#ask").removeAttribute("aria-busy");
+  const { error } = turn;
+  if (error && before) Object.assign(turn, before, { error: undefined });
   redraw(node, turn, acts);
   look(node);
-  announce(spoken(turn));
-  if (turn.answer) {
+  if (error && before) toast(`Not asked again: ${words(error)}`, "Try again", again, 20);
+  else announce(spoken(turn));
+  if (!error) {
     hooks.answered(turn.question);
     save(turn);
   }

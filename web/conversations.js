@@ -46,10 +46,13 @@ function row(conversation, current) {
   return item;
 }
 
+/** As it is kept by now: its documents may have been chosen since it was drawn. */
+const current = async (drawn) => (await store.conversations()).find(({ id }) => id === drawn.id) ?? drawn;
+
 async function rename(conversation) {
   const given = await askFor("Rename this chat", [{ name: "title", label: "Name", value: conversation.title }]);
   if (!given?.title.trim()) return;
-  await chat.rename(conversation, given.title.trim());
+  await chat.rename(await current(conversation), given.title.trim());
   draw();
 }
 
@@ -61,7 +64,7 @@ const answered = async ({ id }) => (await store.turns(id)).filter(({ answer }) =
 async function remove(conversation) {
   const shown = chat.shown().conversation?.id === conversation.id;
   if (shown) route.go("/", { conversation: null });  // first: nothing on its way must be kept any more
-  const removed = await store.remove(conversation);
+  const removed = await store.remove(await current(conversation));
   await draw();
   ($("#conversations .name") ?? $("#new")).focus();
   if (!offers(undelete)) deleted = [];

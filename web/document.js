@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { Stretch } from "./blocks.js";
-import { $, button, make, tell, words } from "./dom.js";
+import { $, button, conceal, make, tell, words } from "./dom.js";
 import * as find from "./find.js";
 import * as pager from "./pager.js";
 import { sources } from "./shelf.js";
@@ -148,6 +148,7 @@ function failed(error, again = reopen) {
 
 function reopen() {
   const { path } = open;
+  conceal($("#document-problem"), $("#document-title"));
   hide();
   show(path, location.hash, history.state?.marks);
 }
@@ -158,7 +159,7 @@ function resume() {
   const { passages, at, text } = open;
   if (!passages) return reopen();
   open.missed = false;
-  $("#document-problem").hidden = true;
+  conceal($("#document-problem"), $("#document-title"));
   if (passages[at] && !text.holds(passages[at].telling)) go().catch(failed);
   else text.load();
   find.again();

@@ -29,6 +29,12 @@ export function tell(node, text) {
   node.hidden = !text;
 }
 
+/** Hide a node; the focus goes on to another one, if it was there. */
+export function conceal(node, next) {
+  if (node.contains(document.activeElement)) next.focus({ preventScroll: true });
+  node.hidden = true;
+}
+
 /** Message and hint of an error, as sentences. A first word that may be a file's name stays as it is. */
 export function words(error) {
   const sentences = [error.message, error.hint].filter(Boolean).map((one) => one.replace(/^[a-z]+ /, (word) => word[0].toUpperCase() + word.slice(1)));

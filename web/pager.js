@@ -1,7 +1,7 @@
 // The pictures of a document's pages, with what is cited or found marked on them.
 
 import * as api from "./api.js";
-import { $, all, button, tell, words } from "./dom.js";
+import { $, all, button, conceal, tell, words } from "./dom.js";
 import { whenBack } from "./status.js";
 
 const LEAST = 30 * 16;  // pixels of width in which a page can be read
@@ -57,7 +57,7 @@ function draw() {
   const query = new URLSearchParams({ width, ...(end && { start, end }) });
   const address = `${book.address.replace("{page}", book.number)}?${query}`;
   if (picture.getAttribute("src") !== address) picture.src = address;
-  else if (picture.naturalWidth) drawn();
+  else if (picture.complete && picture.naturalWidth) drawn();
   picture.alt = `Page ${book.number}`;
 }
 
@@ -69,7 +69,7 @@ function spanHere() {
 async function drawn() {
   const mine = book, { number, span } = mine ?? {};
   $("#picture").hidden = false;
-  $("#undrawn").hidden = true;
+  conceal($("#undrawn"), $("#leaf"));
   if (!mine?.turned) return;
   const place = spanHere() && (await api.markOn(mine.address.replace("{page}.png", `${number}/mark`), span).catch(() => null));
   if (mine !== book || !mine.turned || mine.number !== number || mine.span !== span) return;

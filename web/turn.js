@@ -85,10 +85,10 @@ function best(passage, turn, acts) {
   return item;
 }
 
-/** Documents of one answer that have the same title are told apart by their files. */
+/** Documents of one answer that have the same title are told apart by their files, or else by their ids. */
 function titled({ title, source, document_id: id }, { passages }) {
   const shared = passages.some(({ citation: other }) => other.title === title && other.document_id !== id);
-  return shared && source !== title ? `${title} (${shortened(source, 60)})` : title;
+  return shared ? `${title} (${shortened(source && source !== title ? source : id, 60)})` : title;
 }
 
 /** Folded: where it stands and how its telling sentence begins; the rest is made when it is unfolded. */

@@ -10,6 +10,7 @@ import { facts, notes, percent, shortened } from "./text.js";
 const WAITING = "waiting", STAGES = ["being sent", "being read", "being indexed"], STATES = ["queued", "reading", "embedding"];
 const SAME = { unchanged: "already there", duplicate: "already there under another name", replaced: "replaced" };
 const MOST_FILES = 50, MOST_BYTES = 256 << 20;  // of a batch; a larger file goes alone
+const TRIES = 3;  // so often a file is sent again by itself: it may be what the service fails of
 const UNREADABLE = { message: "It cannot be read", hint: "It may have been moved or changed: choose it again." };
 const TAKEN = "Another file of this name is in the library.";
 const LOST = "The service does not answer. This goes on as soon as it is back.";
@@ -20,7 +21,7 @@ const replaceAll = button("Replace all", () => decide(uploads.filter(isTaken), "
 const keepAll = button("Keep all", () => decide(uploads.filter(isTaken), "keep"));
 const clear = button("Clear", () => dismiss(uploads));
 
-let uploads = [];  // {file, name, fields, after, turn, item, bar, state, tools}, the job that has it, and done or error once it is over
+let uploads = [];  // {file, name, fields, after, turn, tries, item, bar, state, tools}, the job that has it, and done or error once it is over
 let sending = Promise.resolve(), following = Promise.resolve(), unsent = 0, turns = 0;
 
 /** Files, and folders of them, dropped anywhere on the page: `taken` is called with `[{file, name}]`. */
@@ -72,7 +73,7 @@ export function send(files, given, after) {
     bar.setAttribute("aria-label", name);
     const item = make("div", "upload", title, tools, bar, state);
     item.tabIndex = -1;
-    return { file, name, fields, after, turn: turns++, item, bar, state, tools };
+    return { file, name, fields, after, turn: turns++, tries: 0, item, bar, state, tools };
   });
   if (!area.firstChild) area.append(make("p", "sum small", total, replaceAll, keepAll, again, clear));
   area.firstChild.after(...fresh.map(({ item }) => item));
@@ -202,7 +203,8 @@ function decide(some, existing) {
 
 /** Those that found no service, in the order in which they came. */
 function resend() {
-  const missed = uploads.filter(({ error }) => error?.status === 0).sort((one, other) => one.turn - other.turn);
+  const missed = uploads.filter(({ error, tries }) => error?.status === 0 && tries < TRIES).sort((one, other) => one.turn - other.turn);
+  missed.forEach((upload) => (upload.tries += 1));
   if (missed.length) retry(missed, false);
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -105,18 +106,20 @@ class Ingest:
         return outcome
 
     def _look(self, request: FileRequest) -> _Looked:
-        """Whether a file's content is stored already, and as the document of that very file."""
+        """Whether a file's content is stored already, and as the document of that very file; or that it is refused for
+        its name, which is said before it is read."""
         try:
             sha256 = hashlib.sha256(content(request.path, self._sandbox.limits.bytes)).hexdigest()
         except DocumentError as error:  # what was sent is called otherwise than where it waits
             told = error.message.replace(str(request.path), request.name) if request.name else error.message
             return _Looked(request, DocumentError(told, error.hint))
-        if request.again:
-            return _Looked(request, None)
         known = self.catalogue.sources.of(request.source)
-        if known and known.original == sha256 and known.reader == READER:
+        if known and known.original == sha256 and known.reader == READER and not request.again:
             return _Looked(request, known.document_id, mine=not request.root or known.root == request.root)
-        return _Looked(request, self.catalogue.sources.holding(sha256, READER))
+        held = None if request.again else self.catalogue.sources.holding(sha256, READER)
+        if request.existing == "refuse" and known and known.original != sha256 and not held:
+            return _Looked(request, name_taken(request.source))
+        return _Looked(request, held)
 
     def _labelled_only(self, request: FileRequest, document_id: str) -> Report | DocumentError:
         if request.collection is not None or request.tags is not None:
@@ -143,7 +146,7 @@ class Ingest:
         self, requests: Sequence[FileRequest], pool: ThreadPoolExecutor, listener: Listener
     ) -> Iterator[Outcome]:
         """Read some files ahead of their turn, and put them in groups."""
-        group = _Group()
+        group = _Group(frozenset(request.source for request in requests))
         waiting: deque[tuple[FileRequest, Future[Document | DocumentError]]] = deque()
         for request in requests:
             waiting.append((request, pool.submit(self._read, request, listener)))
@@ -181,7 +184,7 @@ class Ingest:
             if report:
                 yield request, report
                 return
-        named = self._named(request, document, group.sources)
+        named = self._named(request, document, group)
         if isinstance(named, DocumentError):
             yield request, named
             return
@@ -190,10 +193,10 @@ class Ingest:
             yield from self._flush(group, listener)
 
     def _named(
-        self, request: FileRequest, document: Document, awaited: Collection[str]
+        self, request: FileRequest, document: Document, group: _Group
     ) -> tuple[FileRequest, Document] | NameTaken:
-        """Labelled, and by a free name where its own is another file's that it is not to replace; `awaited` are names
-        that are about to be taken."""
+        """Labelled, and by a free name where its own is another file's that it is not to replace: one that no file
+        beside it has, and none that is about to be stored."""
         made = self._labelled(request, document)
         if request.existing == "replace" or not self.catalogue.sources.taken(request.source, made):
             return request, made
@@ -202,7 +205,8 @@ class Ingest:
         for name in free_names(request.source):
             called = replace(request, source=name, name=PurePath(name).name)
             made = self._labelled(called, replace(document, source=name))
-            if name not in awaited and not self.catalogue.sources.taken(name, made):
+            beside = os.path.lexists(request.path.with_name(called.name))
+            if not (beside or group.awaits(name) or self.catalogue.sources.taken(name, made)):
                 break
         return called, made
 
@@ -265,14 +269,15 @@ class Ingest:
 
 
 def free_names(name: str) -> Iterator[str]:
-    """ "report (2).pdf", "report (3).pdf", … for "report.pdf" """
-    stem, dot, suffix = name.rpartition(".")
-    return (f"{stem or name} ({number}){dot}{suffix if stem else ''}" for number in count(2))
+    """ "a.b/report (2).pdf", "a.b/report (3).pdf", … for "a.b/report.pdf" """
+    path = PurePath(name)
+    folder = name.removesuffix(path.name)
+    return (f"{folder}{path.stem} ({number}){path.suffix}" for number in count(2))
 
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """The document that holds a file's content, None where there is none, or why the file cannot be read.
+    """The document that holds a file's content, None where there is none, or why the file is not taken in.
 
     `mine`: it is this file's own, and nothing is to be done.
     """
@@ -283,9 +288,10 @@ class _Looked:
 
 
 class _Group:
-    """Documents that are embedded and stored together."""
+    """Documents that are embedded and stored together. `sent` are the names of all files that are read in the run."""
 
-    def __init__(self) -> None:
+    def __init__(self, sent: Collection[str]) -> None:
+        self._sent = sent
         self.clear()
 
     def clear(self) -> None:
@@ -301,6 +307,10 @@ class _Group:
         self.contents.add(document.original)
         self.sources.add(request.source)
         self._characters += len(document.text)
+
+    def awaits(self, name: str) -> bool:
+        """Whether a file of this name, made up or its own, is to be stored in this run."""
+        return name in self.sources or name in self._sent
 
     @property
     def full(self) -> bool:

@@ -120,20 +120,19 @@ class Sources:
 
     def join(self, joining: Sequence[tuple[str, Origin]]) -> set[str]:
         """Note that documents also came from other files; what those files held before is let go, after all have
-        joined, so that files may change places. One that `yields` joins none where it held something before. The ids
-        of the documents that are still there."""
+        joined, so that files may change places. One that `yields` joins none where it held something before, be it
+        since an earlier one of these. The ids of the documents that are still there."""
         if not joining:
             return set()
         ids = tables.documents.c.id
         with self._changing() as connection:
             there = set(connection.scalars(sa.select(ids).where(ids.in_({one for one, _ in joining}))))
-            kept = [
-                (document_id, origin)
-                for document_id, origin in joining
-                if document_id in there and not (origin.yields and _holds_other(connection, origin.source, document_id))
-            ]
-            for document_id, origin in kept:
-                attach(connection, document_id, origin)
+            kept = list[tuple[str, Origin]]()
+            for document_id, origin in joining:
+                stays = origin.yields and _holds_other(connection, origin.source, document_id)
+                if document_id in there and not stays:
+                    attach(connection, document_id, origin)
+                    kept.append((document_id, origin))
             removed = [gone for key, origin in kept for gone in detach(connection, origin.source, keep=key)]
             if kept:
                 log_changes(connection, list(dict.fromkeys([*there, *removed])))
@@ -195,7 +194,7 @@ def give_way(connection: sa.Connection, document: Document, origin: Origin) -> N
 def name_taken(source: str) -> NameTaken:
     return NameTaken(
         f"another file called {source} is in the library",
-        "Send it again with existing=replace to replace that one, or existing=keep to keep both.",
+        'Set existing to "replace" to replace that one, or to "keep" to keep both.',
     )
 
 

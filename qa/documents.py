@@ -215,11 +215,12 @@ def file_name(given: str) -> str:
 
 
 def numbered(names: Sequence[str]) -> list[str]:
-    """Names that are sent twice in one request are told apart: "report (2).pdf"."""
-    taken, apart = set[str](), list[str]()
+    """Names that are sent twice in one request are told apart: "report (2).pdf", unless that was sent, too."""
+    taken, seen, apart = set(names), set[str](), list[str]()
     for name in names:
-        apart.append(name if name not in taken else next(one for one in free_names(name) if one not in taken))
+        apart.append(name if name not in seen else next(one for one in free_names(name) if one not in taken))
         taken.add(apart[-1])
+        seen.add(name)
     return apart
 
 

@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from index.errors import Conflict, DocumentError, IndexMissing, QAError
+from index.errors import Conflict, DocumentError, IndexMissing, NameTaken, QAError
 from qa.guard import HEADERS
 from qa.replies import ErrorBody, ErrorReply
 
@@ -52,10 +52,11 @@ def reply(
 
 def _ours(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, QAError)
-    status = _STATUS.get(type(error), HTTPStatus.SERVICE_UNAVAILABLE)
+    kind = Conflict if isinstance(error, NameTaken) else type(error)  # as a job calls it
+    status = _STATUS.get(kind, HTTPStatus.SERVICE_UNAVAILABLE)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         _log.error("%s", error.message, exc_info=error)
-    code = re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", type(error).__name__).lower()
+    code = re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", kind.__name__).lower()
     return reply(status, code, error.message, error.hint)
 
 

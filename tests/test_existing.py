@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from index.build import Report
 from index.errors import NameTaken
-from index.ingest import FileRequest, Listener
-from index.sources import Origin
+from index.ingest import FileRequest, Listener, free_names
+from index.sources import Origin, name_taken
+from qa import failures
 from qa.wire import Library
 from tests.conftest import qa
 
@@ -53,7 +55,7 @@ def test_a_refused_file_leaves_the_other_one_and_says_what_can_be_done(client: T
     assert outcome["error"] == {
         "code": "conflict",
         "message": "another file called report.txt is in the library",
-        "hint": "Send it again with existing=replace to replace that one, or existing=keep to keep both.",
+        "hint": 'Set existing to "replace" to replace that one, or to "keep" to keep both.',
     }
     assert stored(client) == {"report.txt": "Pelicans eat fish."}
     assert states(send(client, ("report.txt", CHIPS), existing="replace")) == ["replaced"]
@@ -62,8 +64,8 @@ def test_a_refused_file_leaves_the_other_one_and_says_what_can_be_done(client: T
 
 def test_when_all_are_refused_waiting_ends_in_a_conflict(client: TestClient) -> None:
     send(client, ("report.txt", FISH))
-    for files, status in (((CHIPS,), 409), ((b"\xff\xff\xff",), 422)):
-        parts = [("files", ("report.txt", content)) for content in files]
+    for name, content, status in (("report.txt", CHIPS, 409), ("bad.txt", b"\xff\xff\xff", 422)):
+        parts = [("files", (name, content))]
         reply = client.post("/documents?wait=true", files=parts, data={"existing": "refuse"})
         assert reply.status_code == status
         assert (reply.json()["error"]["code"] == "conflict") is (status == 409)
@@ -115,6 +117,78 @@ def test_a_name_that_was_made_up_for_the_second_of_two_files_replaces_nothing(cl
     assert stored(client)["report (2).txt"] == "Herons eat frogs."
 
 
+def test_a_made_up_name_is_not_that_of_another_file_of_the_same_request(client: TestClient) -> None:
+    send(client, ("r.txt", FISH))
+    others = [(f"{number}.txt", f"Text number {number}.".encode()) for number in range(20)]
+    outcomes = send(client, ("r.txt", CHIPS), *others, ("r (2).txt", FROGS), existing="keep")
+    assert [outcomes[place]["report"]["source"] for place in (0, -1)] == ["r (3).txt", "r (2).txt"]
+    assert {name: text for name, text in stored(client).items() if name.startswith("r")} == {
+        "r.txt": "Pelicans eat fish.",
+        "r (2).txt": "Herons eat frogs.",
+        "r (3).txt": "Gulls eat chips.",
+    }
+
+
+def test_a_made_up_name_is_not_that_of_another_file_on_the_disk(make_library: Make, tmp_path: Path) -> None:
+    library, file = make_library(), tmp_path / "report.txt"
+    for words in (FISH, CHIPS):
+        file.write_bytes(words)
+        (tmp_path / "report (2).txt").write_bytes(FROGS)
+        told = library.ingest.one(FileRequest(file, str(file), existing="keep"))
+    assert told.source == str(tmp_path / "report (3).txt")
+    long = "x" * 400 + ".txt"  # more than a file on the disk may be called
+    for words in (FROGS, b"Owls eat mice."):
+        file.write_bytes(words)
+        told = library.ingest.one(FileRequest(file, long, existing="keep"))
+    assert told.source == "x" * 400 + " (2).txt"
+
+
+@pytest.mark.parametrize(
+    ("name", "free"),
+    [
+        ("report.pdf", "report (2).pdf"),
+        ("notes.2024/README", "notes.2024/README (2)"),
+        ("/home/a.b/report.tar.gz", "/home/a.b/report.tar (2).gz"),
+        (".env", ".env (2)"),
+        ("a/.env", "a/.env (2)"),
+        (".", ". (2)"),
+    ],
+)
+def test_a_free_name_is_made_of_the_last_part_of_a_path(name: str, free: str) -> None:
+    assert next(free_names(name)) == free
+
+
+def test_a_file_is_refused_for_its_name_before_it_is_read(make_library: Make, tmp_path: Path) -> None:
+    library, read = make_library(), list[str]()
+    listener = Listener(lambda request, stage, _: read.append(request.source) if stage == "reading" else None)
+
+    def taken_in(name: str, words: bytes, again: bool = False) -> str:
+        (tmp_path / name).write_bytes(words)
+        request = FileRequest(tmp_path / name, name, existing="refuse", again=again)
+        ((_, outcome),) = library.ingest.run([request], listener)
+        return outcome.state if isinstance(outcome, Report) else type(outcome).__name__
+
+    assert [taken_in("a.txt", FISH), taken_in("b.txt", CHIPS)] == ["added", "added"]
+    read.clear()
+    assert [taken_in("a.txt", FROGS), taken_in("a.txt", FROGS, again=True)] == ["NameTaken", "NameTaken"]
+    assert [taken_in("a.txt", CHIPS), taken_in("a.txt", FISH)] == ["duplicate", "unchanged"]
+    assert read == []
+    assert taken_in("a.txt", FISH, again=True) == "unchanged"
+    assert set(read) == {"a.txt"}
+
+
+def test_a_taken_name_is_a_conflict_wherever_it_is_noticed() -> None:
+    app = FastAPI()
+    failures.install(app)
+
+    @app.get("/")
+    def fail() -> None:
+        raise name_taken("report.txt")
+
+    reply = TestClient(app).get("/")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "conflict")
+
+
 def test_a_file_that_was_edited_as_a_text_is_not_replaced_unasked(client: TestClient) -> None:
     path = f"/documents/{send(client, ('report.txt', FISH))[0]['report']['document_id']}"
     assert client.put(path, json={"text": "Pelicans eat fish, I say."}).status_code == 200
@@ -137,7 +211,7 @@ def test_the_command_may_leave_what_is_there_too(tmp_path: Path) -> None:
     file, data = tmp_path / "report.txt", {"QA_DATA": str(tmp_path / "data"), "QA_MODEL": "/no/such/model"}
     for words, existing, told, status in (
         (FISH, "refuse", "1 added", 0),
-        (CHIPS, "refuse", "another file called", 1),
+        (CHIPS, "refuse", 'is in the library. Set existing to "replace" to replace that one', 1),
         (FISH, "refuse", "1 unchanged", 0),
         (CHIPS, "keep", "1 added", 0),
         (FROGS, "replace", "1 replaced", 0),
@@ -186,3 +260,14 @@ def test_a_file_that_yields_joins_no_other_document_where_it_held_something(make
     joining = [(ids["a.txt"], Origin("b.txt", yields=True)), (ids["a.txt"], Origin("c.txt", yields=True))]
     assert library.catalogue.sources.join(joining) == {ids["a.txt"]}
     assert {one.sources for one in library.catalogue.summaries()} == {("a.txt", "c.txt"), ("b.txt",)}
+
+
+def test_of_two_files_of_one_name_whose_contents_are_known_the_first_has_the_name(client: TestClient) -> None:
+    send(client, ("a.txt", FISH), ("b.txt", CHIPS))
+    outcomes = send(client, ("report.txt", FISH), ("report.txt", CHIPS), existing="keep")
+    assert states(outcomes) == ["duplicate", "duplicate"]
+    assert stored(client) == {
+        "a.txt": "Pelicans eat fish.",
+        "b.txt": "Gulls eat chips.",
+        "report.txt": "Pelicans eat fish.",
+    }

@@ -152,10 +152,10 @@ def test_names_that_differ_only_in_the_middle_stay_apart() -> None:
     assert numbered(["a.txt", "b", "a.txt", "a (2).txt", "b", "a.txt"]) == [
         "a.txt",
         "b",
-        "a (2).txt",
-        "a (2) (2).txt",
-        "b (2)",
         "a (3).txt",
+        "a (2).txt",
+        "b (2)",
+        "a (4).txt",
     ]
 
 

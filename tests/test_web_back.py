@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.browsing import QUESTION, TELLING, ask
 from tests.conftest import Server
 from tests.test_web_uploads import NO_MODEL, add, documents
 
@@ -97,3 +98,33 @@ def test_files_that_found_no_service_are_sent_again_in_their_order_and_once(serv
     assert sent == [b"a", b"b", b"c", b"unread"]
     added = sorted((one for one in documents(server) if one["source"][1:] == ".txt"), key=lambda one: one["added_at"])
     assert [one["source"] for one in added] == ["a.txt", "b.txt", "c.txt"]
+
+
+def test_a_gateway_that_finds_no_service_is_taken_for_an_absent_one(server: Server, page: Page) -> None:
+    page.goto(server.url)
+    asking = re.compile("/(ask|health)")
+    page.route(asking, lambda route: route.fulfill(status=502, content_type="text/html", body="<h1>Bad Gateway</h1>"))
+    turn = ask(page, QUESTION)
+    gone_said(page)
+    page.unroute(asking)
+    expect(turn.locator(".best mark")).to_have_text(TELLING)
+
+
+def test_a_question_that_the_service_fails_of_is_not_asked_again_for_ever(server: Server, page: Page) -> None:
+    asked: list[str] = []
+
+    def fail(route: Route) -> None:
+        asked.append(route.request.url)
+        route.abort()
+
+    page.goto(server.url)
+    page.route("**/ask", fail)
+    turn = ask(page, QUESTION)
+    for _ in range(5):
+        page.route("**/health", lambda route: route.abort())
+        page.evaluate("dispatchEvent(new Event('online'))")
+        gone_said(page)
+        page.unroute("**/health")
+        expect(page.locator("#notice")).not_to_contain_text("The service does not answer.")
+        expect(turn.get_by_role("button", name="Ask again")).to_be_visible()
+    assert len(asked) == 4

@@ -282,7 +282,7 @@ def refused(route: Route) -> None:
 @pytest.mark.parametrize(
     ("fails", "told"),
     [
-        (lost, "The service does not answer. Is it still running?"),
+        (lost, "The service does not answer. Is it still running? Start it with: make serve."),
         (broken, "The service failed (500)."),
         (refused, "birds.txt is larger than 1 MB. Raise QA_FILE_MB."),
     ],

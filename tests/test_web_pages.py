@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +51,9 @@ class Book:
         return f"{self.server.url}{self.path}#char={start},{start + len(words)}"
 
 
-@pytest.fixture(scope="module")
-def book(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Book]:
+@contextmanager
+def given(folder: Path, browser: Browser) -> Iterator[Book]:
     """A service without a model, to which a person has given a PDF of six pages."""
-    folder = tmp_path_factory.mktemp("pages")
     with starting(folder / "served") as run:
         server = run(QA_MODEL="/no/such/model", QA_SEEDS="")
         page = browser.new_page()
@@ -64,6 +64,12 @@ def book(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
         text = page.request.get(f"{server.url}{about['url']}/text").body().decode()
         page.close()
         yield Book(server, about["url"], text)
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Book]:
+    with given(tmp_path_factory.mktemp("pages"), browser) as book:
+        yield book
 
 
 def printed(browser: Browser, folder: Path) -> Path:

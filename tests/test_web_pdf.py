@@ -9,9 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browsing import accessible, shoot, until
-from tests.conftest import starting
 from tests.documents import sample
-from tests.test_web_pages import MARKED, TOLD, Book, choose, number, picture, printed, until_marked
+from tests.test_web_pages import MARKED, TOLD, Book, choose, given, number, picture, until_marked
 from tests.test_web_uploads import add, state
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
@@ -30,18 +29,8 @@ SEEN_MARKED = MARKED.replace("data.length; n += 4) count +=", "data.length; n +=
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Book]:
-    """A service without a model, to which a person has given a PDF of six pages."""
-    folder = tmp_path_factory.mktemp("pdf")
-    with starting(folder / "served") as run:
-        server = run(QA_MODEL="/no/such/model", QA_SEEDS="")
-        page = browser.new_page()
-        page.goto(f"{server.url}/library")
-        page.get_by_label("Add files…").set_input_files(printed(browser, folder))
-        expect(page.locator(".upload.done")).to_contain_text("PDF · 6 pages", timeout=30_000)
-        about = server.get("/documents")[1]["documents"][0]
-        text = page.request.get(f"{server.url}{about['url']}/text").body().decode()
-        page.close()
-        yield Book(server, about["url"], text)
+    with given(tmp_path_factory.mktemp("pdf"), browser) as book:
+        yield book
 
 
 @pytest.fixture

@@ -146,23 +146,18 @@ const broken = (path) => (error) => {
 
 async function json(path, options) {
   const reply = await request(path, options);
-  const value = parsed(await reply.text().catch(broken(path)));
+  const value = await parsed(reply, path);
   if (value === null || typeof value !== "object") throw strange();
   return value;
 }
 
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
+/** Null where a reply is no JSON. */
+const parsed = (reply, path) => reply.json().catch((error) => (error instanceof SyntaxError ? null : broken(path)(error)));
 
 async function request(path, options = {}) {
   const reply = await fetch(path, { ...options, headers: { Accept: "application/json", ...options.headers } }).catch(broken(path));
   if (reply.ok) return reply;
-  const said = parsed(await reply.text().catch(broken(path))), error = said?.error;
+  const said = await parsed(reply, path), error = said?.error;
   if (isAway(reply.status, said)) throw absent(path);
   if (error?.message) throw new ServiceError(error.message, error.hint, reply.status);
   throw new ServiceError(`The service failed (${reply.status}).`, "Its log tells why.", reply.status);

@@ -23,11 +23,13 @@ export async function show(path, hash, marks = []) {
     const [about, pages] = await mine.ready;
     if (mine !== open) return;
     if (!mine.about) introduce(about, pages);
+    const moved = Boolean(mine.passages);
     mine.passages = gathered(cited, marks).filter(({ telling }) => telling.start < mine.text.characters);
     mine.at = mine.passages.findIndex((one) => same(one, cited.passage));
     mine.beyond = cited.passage !== null && mine.at < 0;
-    find.clear();
+    if (moved) find.clear();
     await go();
+    if (!moved) find.again();  // what was typed meanwhile
   } catch (error) {
     if (mine === open) failed(error);
   }

@@ -27,6 +27,7 @@ from index.history import (
     meta_of,
     stamp_fingerprint,
     stamp_of,
+    starts_anew,
 )
 from index.lock import WriterLock
 from index.migrations import STEPS
@@ -46,7 +47,7 @@ from index.sources import (
     store_sources,
     summaries_of,
 )
-from index.sqlite import CHOOSE, database, driver, read_by_driver, reclaim, translated
+from index.sqlite import CHOOSE, database, read_by_driver, reclaim, rewrite, translated, truncate_log
 from index.types import Document, Passage, PassageVectors, Stamp, as_label, as_labels
 from index.view import View
 
@@ -236,7 +237,7 @@ class Catalogue:
         """
         with self.read() as connection:
             self._checked(connection, _VECTORS_OF)
-            anew = since.generation > 0 and edition_of(connection, since) != edition(connection)
+            anew = starts_anew(connection, since)
             later = tables.changes.c.generation > (0 if anew else since.generation)
             yield Changes(stamp_of(connection), anew, changes(connection, later))
 
@@ -329,17 +330,21 @@ class Catalogue:
 
     def compact(self) -> None:
         """Give all free space back to the system. Takes a while, and as much space again meanwhile."""
-        with self.lock.held(), translated(self.path), self._database.connect() as connection:
-            clear_next(connection)
-            connection.commit()
-            for statement in ("PRAGMA auto_vacuum=INCREMENTAL", "VACUUM"):
-                driver(connection).execute(statement).fetchall()
+        with self.lock.held():
+            with self.write() as connection:
+                clear_next(connection)
+            self.rewrite()
         self.checkpoint()
 
-    def checkpoint(self) -> None:
-        """Empty the write-ahead log, as far as no reader needs it."""
+    def rewrite(self) -> None:
+        """Write the whole database anew, without what was deleted."""
+        with self.lock.held(), translated(self.path), self._database.connect() as connection:
+            rewrite(connection)
+
+    def checkpoint(self) -> bool:
+        """Empty the write-ahead log; False when a reader still needs it."""
         with translated(self.path), self._database.connect() as connection:
-            driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            return truncate_log(connection)
 
     def close(self) -> None:
         self._database.dispose()

@@ -11,6 +11,7 @@ QAError
     EngineError      a search engine failed; the cause is chained
     ModelError       a model is missing, corrupt or unusable: the answer goes on without it
     UsageError       a command was given what cannot be: exit status 2
+    Busy             the service has as much to do as it takes on
 """
 
 
@@ -61,3 +62,7 @@ class ModelError(QAError):
 
 class UsageError(QAError):
     """A command was given what cannot be, such as a name that nothing has; nothing was done."""
+
+
+class Busy(QAError):
+    """The service has as much to do as it takes on; nothing was done, later it will be."""

@@ -109,6 +109,15 @@ def save(
             shutil.rmtree(path, ignore_errors=True)  # another process may still read it; next time then
 
 
+def saved_stamp(folder: Path) -> Stamp | None:
+    """Of what is in force; None when nothing is, or nothing that can be read."""
+    try:
+        generation, token = json.loads((folder / _STATE).read_text(encoding="utf-8").partition("\n")[2])["stamp"]
+        return Stamp(generation, token)
+    except (OSError, ValueError, KeyError):
+        return None
+
+
 def load(folder: Path) -> Saved | None:
     """What is in force; None when nothing was saved. Raises Damaged."""
     for last in (False, False, True):

@@ -17,6 +17,8 @@ OLD_EDITION = "old_edition"
 """In `meta`: the edition before the one in use, while its passages are still there."""
 REFITTING = "refitting"
 """In `meta`: the fingerprint that a refit is making the next edition for."""
+UNLOGGED = "unlogged"
+"""In `meta`: the generation up to which removals have left the log of changes, see `index.forget`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,15 @@ def edition_of(connection: sa.Connection, stamp: Stamp) -> int | None:
     )
     found: int | None = connection.scalar(query)
     return found
+
+
+def starts_anew(connection: sa.Connection, since: Stamp) -> bool:
+    """Whether the log does not tell all that changed after `since`: the passages are of another edition, or that was
+    none of this catalogue, or removals after it are not in the log any more."""
+    unlogged = int(meta_of(connection).get(UNLOGGED, "0"))
+    return since.generation > 0 and (
+        edition_of(connection, since) != edition(connection) or since.generation < unlogged
+    )
 
 
 def changes(connection: sa.Connection, later: sa.ColumnElement[bool]) -> Iterator[Change]:

@@ -39,6 +39,8 @@ AT_ONCE = 8_192
 """Passages that are merged during a commit; larger merges wait for `maintain`."""
 UNSAVED = 4_096
 """Passages that a commit leaves to the catalogue's log; with more of them it saves."""
+SETTLED = 60.0
+"""Seconds that words to be dropped wait for a commit: what is staged knows them by number."""
 
 
 class LocalEngine:
@@ -56,13 +58,15 @@ class LocalEngine:
         self._in_background = in_background
         self._lock: FileLock | None = None  # held by the process that saves
         self._writing = threading.RLock()
+        self._settled = threading.Condition(self._writing)  # told when nothing is staged any more
         self._merging = threading.Lock()
         self._merger: threading.Thread | None = None
         self._vocabulary: dict[str, int] = {}  # only ever grows: older states stay right
         self._kept_terms: tuple[int, files.Kept] | None = None
         self._being_kept: str | None = None
+        self._taking_over = False
         self._state = State()
-        self._unstage()
+        self.discard()
         if folder:
             self._open(folder)
             prepare()
@@ -74,7 +78,7 @@ class LocalEngine:
     @property
     def keeps(self) -> bool:
         """Whether this process saves to the folder."""
-        return self._lock is not None
+        return self._lock is not None and not self._taking_over
 
     def snapshot(self) -> State:
         return self._state
@@ -108,26 +112,31 @@ class LocalEngine:
                 self._merger = threading.Thread(target=self.maintain, name="merge", daemon=True)
                 self._merger.start()
 
-    def maintain(self, everything: bool = False) -> None:
-        """Do the merges that are due, or merge everything into one segment, and save; reads and writes go on."""
+    def maintain(self, everything: bool = False) -> bool:
+        """Do the merges that are due, and save; reads and writes go on. False when it could not be saved.
+
+        With `everything` all that is there is merged into one segment, and nothing of what was removed before is left,
+        in memory or in the files.
+        """
         with self._merging:
-            while chosen := self._due(everything):
-                merged = guarded(lambda: Segment.merged([(part.segment, part.hidden) for part in chosen]))
-                try:
-                    part = Part(merged) if everything else self._kept(Part(merged))
-                    with self._writing:
-                        self._exchange(chosen, part)
-                finally:
-                    self._being_kept = None
-            with self._writing:
-                if everything:
-                    self._forget()
-                self._save()
+            return self._maintain(everything or (not self.keeps and self._takes_over()))
+
+    def take_over(self) -> bool:
+        """Become the process that saves, if the one before has gone; whether this is the one now.
+
+        What is held here may be older than what that one has purged, so that everything is merged before it is saved.
+        """
+        with self._merging:
+            return self.keeps or (self._takes_over() and self._maintain(everything=True))
 
     def close(self) -> None:
         with self._merging, self._writing:
             try:
-                self._save()
+                self._unstage()
+                if self.keeps:
+                    self._save()
+                elif self._is_newer() and self._takes_over():
+                    self._maintain(everything=True)
             finally:
                 self._state = State()
                 if self._lock:
@@ -139,6 +148,7 @@ class LocalEngine:
         self._staged: dict[str, Staged] = {}
         self._staged_rows = 0
         self._flushed: list[tuple[list[str], Segment]] = []
+        self._settled.notify_all()
 
     def _one(self, document_id: str, passages: Sequence[Passage], vectors: Vectors | None) -> Staged:
         order = sorted(range(len(passages)), key=lambda number: passages[number].id)
@@ -189,6 +199,25 @@ class LocalEngine:
 
     # Merging
 
+    def _maintain(self, everything: bool) -> bool:
+        while chosen := self._due(everything):
+            merged = guarded(lambda: Segment.merged([(part.segment, part.hidden) for part in chosen]))
+            try:
+                part = Part(merged) if everything else self._kept(Part(merged))
+                with self._writing:
+                    self._exchange(chosen, part)
+            finally:
+                self._being_kept = None
+            if everything:
+                break  # what came or went meanwhile is none of what was removed before
+        with self._writing:
+            if everything and not self._settled.wait_for(lambda: not self._staged and not self._flushed, SETTLED):
+                return False
+            if everything:
+                self._forget()
+                self._taking_over = False
+            return self._save()
+
     def _due(self, everything: bool = False) -> list[Part]:
         """The parts to merge next: the smallest, or when too many rows are gone, all."""
         parts = self._state.parts
@@ -221,19 +250,20 @@ class LocalEngine:
         )
 
     def _forget(self) -> None:
-        """Drop the terms that no passage holds any more, when everything is in one segment."""
-        state = self._state
-        if len(state.parts) > 1 or any(part.gone for part in state.parts) or self._staged or self._flushed:
+        """Drop the terms that no segment holds any more; nothing may be staged, which knows them by their numbers."""
+        held = np.zeros(len(self._vocabulary), np.bool_)
+        for part in self._state.parts:
+            held[part.segment.arrays.terms] = True
+        if held.all():
             return
-        segment = state.parts[0].segment if state.parts else Segment.of([])
-        if len(segment.arrays.terms) < len(self._vocabulary):
-            named = list(self._vocabulary)
-            self._vocabulary = {named[old]: new for new, old in enumerate(segment.arrays.terms.tolist())}
-            self._kept_terms = None
-            part = Part(segment.renumbered())
-            self._state = self._state_of(
-                state.stamp, self._vocabulary, [part], part.segment.frequencies(len(self._vocabulary))
-            )
+        named, numbers = list(self._vocabulary), np.cumsum(held, dtype=np.int32) - 1
+        self._vocabulary = {named[old]: new for new, old in enumerate(np.flatnonzero(held).tolist())}
+        self._kept_terms = None
+        parts = [Part(part.segment.renumbered(numbers), part.hidden) for part in self._state.parts]
+        frequencies = self._state.statistics.frequencies
+        kept = np.zeros(len(held), np.int64)
+        kept[: len(frequencies)] = frequencies
+        self._state = self._state_of(self._state.stamp, self._vocabulary, parts, kept[held])
 
     # Files
 
@@ -279,10 +309,21 @@ class LocalEngine:
             self._not_saved(error)
             return part
 
-    def _save(self) -> None:
-        """Write what is new; where that fails the files stay as they were, and the catalogue's log fills the gap."""
+    def _takes_over(self) -> bool:
+        """Get the lock late; nothing is saved then until everything was merged."""
+        self._taking_over = True
         if self._folder is None or not self._acquire(self._folder):
-            return
+            self._taking_over = False
+        return self._taking_over
+
+    def _is_newer(self) -> bool:
+        """Whether the files are of another state."""
+        return self._folder is not None and self.stamp != Stamp() and files.saved_stamp(self._folder) != self.stamp
+
+    def _save(self) -> bool:
+        """Write what is new; where that fails the files stay as they were, and the catalogue's log fills the gap."""
+        if self._folder is None or not self.keeps:
+            return False
         with self._writing:
             try:
                 parts = list[Part]()
@@ -300,6 +341,8 @@ class LocalEngine:
                 self._state = replace(self._state, parts=tuple(parts))
             except OSError as error:
                 self._not_saved(error)
+                return False
+        return True
 
     def _not_saved(self, error: OSError) -> None:
         _log.warning("the search index could not be saved in %s: %s", self._folder, error)

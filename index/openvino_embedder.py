@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from index.embed import Embedder, unit_rows
+from index.together import Together
 from index.types import Vector, Vectors
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ LIKENESS = 0.999
 BATCH_PIECES = 704
 """Word pieces computed at a time, padding included: four full passages, or two dozen sentences. More at a time are no
 faster, and leave a core waiting at the end."""
+AT_ONCE = 4
+"""Questions embedded together at most: more are no faster."""
 _STEP = 8
 """Lengths are padded to a multiple of it: the runtime prepares each shape anew that it has not met lately."""
 _SAMPLES = [
@@ -84,7 +87,8 @@ class OpenVinoEmbedder:
         core = _openvino().Core()
         self._compile = partial(core.compile_model, core.read_model(folder / "model.xml"), "CPU")
         self._request = self._compiled("LATENCY").create_infer_request()
-        self._asking, self._embedding = threading.Lock(), threading.Lock()
+        self._embedding = threading.Lock()
+        self._together: Together[str, Vector] = Together(self._questions, AT_ONCE)
         self.dim = int(self.question("dimension").shape[0])
 
     def _compiled(self, hint: str) -> Any:
@@ -107,10 +111,13 @@ class OpenVinoEmbedder:
         return unit_rows(rows)
 
     def question(self, text: str) -> Vector:
-        inputs = self._inputs([self._tokenizer.encode(self._settings.question_prompt + text)])
-        with self._asking:  # on all cores
-            vector: Vector = unit_rows(self._request.infer(inputs, share_inputs=True, share_outputs=True)[0])[0]
-        return vector
+        return self._together(text)
+
+    def _questions(self, texts: Sequence[str]) -> list[Vector]:
+        """On all cores."""
+        prompt = self._settings.question_prompt
+        inputs = self._inputs(self._tokenizer.encode_batch([prompt + text for text in texts]))
+        return list(unit_rows(self._request.infer(inputs, share_inputs=True, share_outputs=True)[0]))
 
     def _inputs(self, encodings: Sequence[Encoding]) -> dict[str, Any]:
         """Arrays (texts, longest), padded at the end to a multiple of `_STEP`, if the model takes so many."""

@@ -205,10 +205,8 @@ class Segment:
         numbers = np.unique(np.searchsorted(self.arrays.row_firsts, rows, side="right") - 1)
         return {self.document_id(number) for number in numbers.tolist()}
 
-    def renumbered(self) -> Segment:
-        """The same with its terms numbered from 0, in the same order."""
-        new = np.zeros(int(self.arrays.terms.max(initial=-1)) + 1, np.int32)
-        new[self.arrays.terms] = np.arange(len(self.arrays.terms))
+    def renumbered(self, new: NDArray[np.int32]) -> Segment:
+        """The same with other numbers for its terms, in the same order: `new[old]`."""
         arrays = replace(self.arrays, terms=new[self.arrays.terms], bag_terms=new[self.arrays.bag_terms])
         return Segment(arrays, self.vectors)
 

@@ -25,7 +25,11 @@ _FREED = 2_000
 
 def database(path: Path) -> sa.Engine:
     """A pool of connections to a file, which is made at the first use."""
-    made = sa.create_engine(f"sqlite:///{path}", json_serializer=lambda value: json.dumps(value, ensure_ascii=False))
+    made = sa.create_engine(
+        f"sqlite:///{path}",
+        json_serializer=lambda value: json.dumps(value, ensure_ascii=False),
+        hide_parameters=True,  # they are what documents say, and errors go to logs
+    )
     sa.event.listen(made, "connect", _configure)
     sa.event.listen(made, "begin", _begin)
     return made
@@ -71,6 +75,18 @@ def reclaim(connection: sa.Connection) -> None:
     pages, free = (raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count"))
     if free * 4 > pages > 256:
         raw.executescript(f"PRAGMA incremental_vacuum({_FREED})")  # `execute` would free a single page
+
+
+def rewrite(connection: sa.Connection) -> None:
+    """Write the whole file anew, in the order of its rows, without free space and what is left in it."""
+    for statement in ("PRAGMA auto_vacuum=INCREMENTAL", "VACUUM"):
+        driver(connection).execute(statement).fetchall()
+
+
+def truncate_log(connection: sa.Connection) -> bool:
+    """Put all of the write-ahead log into the file, and empty it; False when a reader, or a writer, still needs it."""
+    busy, _, _ = driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The HTTP face: `create_app(library)`. Endpoints are plain functions, run in a thread pool."""
+"""The HTTP face: `create_app(library)`. Endpoints run in a thread pool, questions in one of their own."""
 
 from __future__ import annotations
 
@@ -6,21 +6,29 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Thread
-from typing import Annotated, Any
+from typing import Annotated
 
 import fastapi_offline
 from fastapi import Body, FastAPI, Query, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from index.errors import IndexMismatch, IndexMissing
-from qa import __version__, documents, failures, feedback, reading, shelf
-from qa.config import resource
+from index.errors import IndexMissing
+from qa import __version__, description, documents, failures, feedback, health, logs, metrics, reading, shelf, signin
+from qa.access import Access
+from qa.asking import Asking
+from qa.config import Settings, resource
+from qa.connections import state
 from qa.examples import ANSWER, QUESTIONS
-from qa.guard import DOCS_POLICY, Guard
-from qa.model import Loaded
-from qa.replies import ERRORS, ErrorReply, Health, ModelHealth
+from qa.gate import Gate
+from qa.guard import Guard
+from qa.headers import DOCS_POLICY
+from qa.mcp import Endpoint
+from qa.observe import Service
+from qa.replies import ERRORS
 from qa.schemas import AskQuery, AskRequest, Turn
 from qa.types import Answer
 from qa.wire import Library
@@ -34,71 +42,105 @@ _DESCRIPTION = (
 def create_app(library: Library, hosts: Collection[str] | None = None) -> FastAPI:
     """The service over one opened library, for requests to the names in `hosts` (default: any).
 
-    Its model is loaded in the background once the service runs.
+    Its model is loaded in the background once the service runs. Where its data folder has tokens, people sign in.
     """
+    settings, access = library.settings, Access(library.settings.data)
+    asking = Asking(settings.questions, settings.question_seconds)
+    assistants = Endpoint(library, asking.run)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         library.jobs.start()
         if library.model.embedder is None:
             library.model.start(library.builder.embed_pending)
         for extra in (library.reranker, library.reader):
             extra.load_in_background()
         Thread(target=library.open_index, name="open", daemon=True).start()
-        yield
+        async with assistants.running():
+            yield state(settings.idle_seconds, settings.connections, library.jobs.drain)
+        asking.close()
+        access.close()
 
-    app = FastAPI(
+    app = Service(
         title="Chapter & Verse",
         version=__version__,
         description=_DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=description.name_of,
     )
+    description.install(app)
     failures.install(app)
-    app.add_middleware(Guard, hosts=hosts)
-    _ask(app, library)
+    app.add_middleware(Gate, settings=settings, access=access, shared=library.shared, asking=asking)
+    if settings.origins:
+        headers = ["Authorization", "Content-Type", "X-Request-ID"]
+        app.add_middleware(
+            CORSMiddleware, allow_origins=sorted(settings.origins), allow_methods=["*"], allow_headers=headers
+        )
+    app.add_middleware(Guard, settings=settings, hosts=hosts)
+    _ask(app, library, asking)
     shelf.install(app, library)
     documents.install(app, library)
     reading.install(app, library)
     feedback.install(app, library)
-    _health(app, library)
+    health.install(app, library)
+    metrics.install(app, library)
+    signin.install(app, access, library.shared, settings)
+    app.router.add_route("/mcp", assistants, methods=["POST"], include_in_schema=False)  # type: ignore[arg-type]
     _pages(app)
     return app
 
 
-def _ask(app: FastAPI, library: Library) -> None:
+def _ask(app: FastAPI, library: Library, asking: Asking) -> None:
     replies = ERRORS | {
         200: {"content": {"application/json": {"example": ANSWER}}},
-        409: {"model": ErrorReply, "description": "Nothing is indexed yet"},
+        404: {"description": "One of `document_ids` is not there"},
+        409: {"description": "Nothing is indexed yet"},
     }
 
     def answer(request: AskRequest) -> Answer:
+        _check_length(request, library.settings)
         _check_documents(library, request.document_ids)
-        return library.answerer.ask(
+        if library.settings.log_questions:
+            logs.asked(request.question)
+        found = library.answerer.ask(
             request.question,
             request.top_k,
             [turn.turn() for turn in request.history],
             request.filter(),
             request.mode,
         )
+        metrics.observe(found, request.mode, library.model)
+        return found
 
     @app.post("/ask", responses=replies, tags=["ask"])
-    def ask(request: Annotated[AskRequest, Body(openapi_examples=QUESTIONS)]) -> Answer:
+    async def ask(request: Annotated[AskRequest, Body(openapi_examples=QUESTIONS)]) -> Answer:
         """The passages that answer a question, best first, each with the telling sentence and a citation."""
-        return answer(request)
+        return await asking.run(lambda: answer(request))
 
     @app.get("/ask", responses=replies, tags=["ask"])
-    def ask_by_address(query: Annotated[AskQuery, Query()]) -> Answer:
+    async def ask_by_address(query: Annotated[AskQuery, Query()]) -> Answer:
         """The same, for a script or a quick look: `/ask?q=Who+would+monitor+the+ceasefire%3F`. A link is better made to
         the page, `/?q=`: a browser that comes here from another site is refused."""
-        return answer(
-            AskRequest(
-                question=query.q,
-                history=[Turn(question=one) for one in query.history],
-                **query.model_dump(exclude={"q", "history"}),
-            )
+        request = AskRequest(
+            question=query.q,
+            history=[Turn(question=one) for one in query.history],
+            **query.model_dump(exclude={"q", "history"}),
         )
+        return await asking.run(lambda: answer(request))
+
+
+def _check_length(request: AskRequest, settings: Settings) -> None:
+    """Raises RequestValidationError over the limits that are set here; those of everybody are in the request's type."""
+    limits = (
+        ("question", len(request.question), settings.question_characters, "characters"),
+        ("history", len(request.history), settings.history_turns, "questions"),
+    )
+    for name, length, most, what in limits:
+        if length > most:
+            message = f"has {length:,} {what}, over {most:,}"
+            raise RequestValidationError([{"loc": ("body", name), "msg": message, "type": "string_too_long"}])
 
 
 def _check_documents(library: Library, document_ids: list[str] | None) -> None:
@@ -108,39 +150,6 @@ def _check_documents(library: Library, document_ids: list[str] | None) -> None:
     for document_id in document_ids or []:
         if document_id not in stored:
             raise documents.unknown(document_id)
-
-
-def _health(app: FastAPI, library: Library) -> None:
-    @app.get("/health", tags=["service"])
-    def health() -> Health:
-        """Can it answer, and does it search by meaning or, while the model is away, by BM25 alone?"""
-        stored, passages, pending = library.catalogue.counts()
-        model, failure = library.model, None
-        try:
-            library.catalogue.check()
-        except IndexMismatch as error:
-            failure = f"{error.message}. Start the service again with the settings of the index"
-        return Health(
-            status="failing" if failure else "ok",
-            version=__version__,
-            retrieval="hybrid" if model.embedder else "bm25",
-            reason=failure or model.reason,
-            model=ModelHealth(
-                model.name, model.state, model.embedder.runtime if model.embedder else None, model.reason
-            ),
-            reranker=_extra(library.reranker),
-            reader=_extra(library.reader),
-            calibrated=library.calibration.fitted,
-            generation=library.catalogue.generation(),
-            documents=stored,
-            passages=passages,
-            passages_not_embedded=pending,
-            repaired=library.repaired,
-        )
-
-
-def _extra(model: Loaded[Any]) -> ModelHealth | None:
-    return ModelHealth(model.name, model.state, reason=model.reason) if model.name else None
 
 
 def _pages(app: FastAPI) -> None:

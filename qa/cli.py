@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import typer
 
 from qa.intake import index, watch
+from qa.mcp_command import mcp
 from qa.terminal import (
     Data,
     Json,
@@ -25,7 +26,8 @@ from qa.terminal import (
     print_json,
     reading_notes,
 )
-from qa.upkeep import backup, compact, feedback, reindex, restore, verify
+from qa.tokens import app as tokens
+from qa.upkeep import backup, compact, feedback, forget, reindex, restore, verify
 
 app = typer.Typer(
     help="Ask your own documents; get the passage that answers, word for word, with a citation.",
@@ -169,13 +171,20 @@ def list_(data: Data = None, as_json: Json = False) -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (QA_HOST).")] = None,
     port: Annotated[int | None, typer.Option(help="Port, 0 for any free one (QA_PORT).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that serve (QA_WORKERS, default 1).")] = None,
+    insecure: Annotated[
+        bool | None, typer.Option("--insecure", help="Ask nobody to sign in, on any address (QA_INSECURE).")
+    ] = None,
     data: Data = None,
     model: ModelName = None,
 ) -> None:
     """Serve the web chat and the API; a new data folder starts with the seed documents."""
     from qa.serve import serve as run
 
-    run(chosen_settings(host=host, port=port, data=data, model=model))
+    run(chosen_settings(host=host, port=port, workers=workers, insecure=insecure, data=data, model=model))
+
+
+app.command()(mcp)
 
 
 @app.command()
@@ -215,8 +224,11 @@ def status(data: Data = None, model: ModelName = None, as_json: Json = False) ->
             typer.echo(f"{name.replace('_', ' '):<22} {fact}")
 
 
-for _command in (reindex, verify, backup, restore, compact, feedback):
+for _command in (reindex, verify, backup, restore, forget, compact, feedback):
     app.command()(_command)
+
+
+app.add_typer(tokens, name="token")
 
 
 @app.command("eval")

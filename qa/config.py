@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Literal
 
 from platformdirs import user_cache_path
 from pydantic import Field, ValidationError, field_validator
@@ -65,10 +67,70 @@ class Settings(BaseSettings):
         "eng", pattern=r"^\w+(\+\w+)*$", description="languages of scanned pages, by tesseract's names: `eng+deu`"
     )
 
+    workers: int = Field(1, ge=1, le=64, description="processes that serve, over one data folder")
+    insecure: bool = Field(False, description="ask nobody to sign in, on any address")
+    hosts: str = Field(
+        "",
+        description="names that the service is reached by, besides those of this machine: `qa.example.org`; with some, "
+        "requests for other names are refused",
+    )
+    proxies: str = Field(
+        "", description="addresses of proxies in front, whose word on the client's address and on TLS is taken"
+    )
+    cors: str = Field(
+        "",
+        description="origins whose pages may use the API with a token: `https://intranet.example.org`; none by default",
+    )
+    rate: int = Field(
+        600,
+        ge=0,
+        description="requests a minute for a token, or an address without one; 0 for no limit. It holds where people "
+        "sign in, or on other addresses than this machine's own",
+    )
+    sign_ins: int = Field(20, ge=1, description="times a minute that an address may show a token that does not hold")
+    url_bytes: int = Field(8_192, ge=256, le=65_536, description="longest address of a request")
+    body_mb: int = Field(64, ge=1, description="largest request without files, in megabytes")
+    upload_mb: int = Field(1_024, ge=1, description="largest request with files, in megabytes")
+    upload_files: int = Field(1_000, ge=1, le=10_000, description="most files of a request")
+    uploads: int = Field(8, ge=1, description="requests that may bring documents at the same time")
+    question_characters: int = Field(2_000, ge=10, le=2_000, description="longest question")
+    history_turns: int = Field(50, ge=0, le=50, description="most earlier questions that a question comes with")
+    questions: int = Field(
+        64, ge=1, description="questions that may wait for their answers; more are told to come back"
+    )
+    question_seconds: float = Field(30, gt=0, description="seconds that a question may take, waiting included")
+    connections: int = Field(4_096, ge=16, description="most connections of a process")
+    idle_seconds: float = Field(
+        20, gt=0, description="seconds that a client may take for the head of a request, or for any next part of it"
+    )
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what is logged: this, and worse")
+    log_format: Literal["text", "json"] = Field("text", description="how it is logged, a line a record: `text` or `json`")
+    log_questions: bool = Field(
+        False, description="log questions, and whole messages of errors, which may quote documents"
+    )
+
     @field_validator("seeds", mode="before")
     @classmethod
     def _none_when_empty(cls, value: object) -> object:
         return None if value == "" else value
+
+    @property
+    def names(self) -> frozenset[str] | None:
+        """The names in whose requests are answered; None for any."""
+        given = frozenset(_listed(self.hosts))
+        own = frozenset({"127.0.0.1", "localhost", "[::1]", f"[{self.host}]" if ":" in self.host else self.host})
+        return own | given if given or self.local else None
+
+    @property
+    def local(self) -> bool:
+        """Whether it listens to this machine alone."""
+        return self.host in ("::1", "localhost") or self.host.startswith("127.")
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Origins whose pages may use the API."""
+        return frozenset(_listed(self.cors))
 
     @property
     def chunking(self) -> Chunking:
@@ -81,6 +143,11 @@ class Settings(BaseSettings):
     @property
     def reading(self) -> Options:
         return Options(ocr=self.ocr, languages=self.ocr_languages)
+
+
+def _listed(names: str) -> list[str]:
+    """The parts of a setting that holds several, lower case."""
+    return [name.lower() for name in re.split(r"[\s,]+", names) if name]
 
 
 def settings(**given: object) -> Settings:

@@ -9,8 +9,10 @@ import os
 import re
 import secrets
 import shutil
+import time
 import unicodedata
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -21,13 +23,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from index.errors import Conflict, DocumentError, QAError
+from index.errors import Busy, Conflict, DocumentError, QAError
 from index.ingest import Existing, free_names
 from index.load import from_text
 from index.schema import DocumentSummary
 from index.types import UNFIT, Document
 from qa.answer import document_url
-from qa.jobs import CONFLICT, Item
+from qa.jobs import CONFLICT, Item, Job
 from qa.replies import (
     CONFLICTING,
     ERRORS,
@@ -45,16 +47,20 @@ from qa.wire import Library
 
 WAIT = 600.0
 """Seconds that `?wait=true` waits at most."""
-MOST_FILES = 1_000
+MOST_FIELDS = 1_000
 _NAME = 1_000
 """Characters of a name: more than any file has, with the folders that it usually stands in."""
+_LINKS = {
+    name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}} for name in ("get_job", "job_events")
+}
+_LABELS = NewDocument.model_json_schema()["properties"]
 _MULTIPART = {
     "type": "object",
     "required": ["files"],
     "properties": {
-        "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
-        "collection": {"type": "string"},
-        "tags": {"type": "array", "items": {"type": "string"}},
+        "files": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}},
+        "collection": _LABELS["collection"],
+        "tags": _LABELS["tags"],
         "password": {"type": "string", "description": "of encrypted PDF files; it is not stored"},
         "existing": {
             "type": "string",
@@ -88,10 +94,16 @@ def unknown(document_id: str) -> HTTPException:
 
 def _adding(app: FastAPI, library: Library) -> None:
     bodies = {
-        "application/json": {"schema": NewDocuments.model_json_schema()},
+        "application/json": {"schema": {"$ref": "#/components/schemas/NewDocuments"}},
         "multipart/form-data": {"schema": _MULTIPART},
     }
-    replies = CONFLICTING | {201: {"model": JobInfo, "description": "Done, with `wait`"}}
+    replies = CONFLICTING | {
+        201: {"model": JobInfo, "description": "Done, with `wait`", "links": _LINKS},
+        202: {"links": _LINKS},
+        415: {"description": "The body is of another media type"},
+    }
+
+    places = _Places(library.settings.uploads)
 
     @app.post(
         "/documents",
@@ -106,20 +118,55 @@ def _adding(app: FastAPI, library: Library) -> None:
         """Add texts (JSON) or files (multipart, field `files`, repeated). The reply is a job; with `wait` it comes when
         they are searchable. A known id replaces that document; so does a file of a known name, unless `existing` says
         otherwise. With `wait`, 409 says that every file was refused for its name."""
-        await run_in_threadpool(library.catalogue.check)
-        if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-            async with request.form(max_files=MOST_FILES, max_fields=MOST_FILES) as form:
-                job = await run_in_threadpool(library.jobs.add, _files(form))
-        else:
-            if not re.match(r"application/([\w.-]+\+)?json\b", request.headers.get("content-type", "").lower()):
-                raise HTTPException(415, "send application/json, or multipart/form-data with files")
-            job = await run_in_threadpool(lambda body: library.jobs.add(_texts(body)), await request.body())
+        with places.taken():
+            await run_in_threadpool(library.catalogue.check)
+            job = await _taken(request, library)
         if wait:
-            job = await run_in_threadpool(library.jobs.wait, job, WAIT)
+            job = await _done(library, job)
             response.status_code = 201 if job.state == "done" else 202
             if job.state == "done" and all(file.error for file in job.files):
                 raise _first_error([file.error or {} for file in job.files])
-        return job_info(job, library.catalogue.generation())
+        return job_info(job, await run_in_threadpool(library.catalogue.generation))
+
+
+class _Places:
+    """So many requests may bring documents at the same time."""
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Raises Busy when there is none free."""
+        if not self._free:
+            raise Busy("others are sending documents", "Send yours in a moment; see QA_UPLOADS.")
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
+async def _taken(request: Request, library: Library) -> Job:
+    """What a request brings, on the disk."""
+    kind, most = request.headers.get("content-type", "").lower(), library.settings.upload_files
+    if kind.startswith("multipart/form-data"):
+        async with request.form(max_files=most, max_fields=MOST_FIELDS) as form:
+            return await run_in_threadpool(library.jobs.add, _files(form))
+    if not re.match(r"application/([\w.-]+\+)?json\b", kind):
+        raise HTTPException(415, "send application/json, or multipart/form-data with files")
+    return await run_in_threadpool(lambda body: library.jobs.add(_texts(body)), await request.body())
+
+
+async def _done(library: Library, job: Job) -> Job:
+    """The job when it is done, or as it is after `WAIT`. It takes no thread while it waits."""
+    pause, ends = 0.01, time.monotonic() + WAIT
+    while not library.jobs.closing and time.monotonic() < ends:
+        if await run_in_threadpool(library.jobs.is_over, job.id):
+            break
+        await asyncio.sleep(pause)
+        pause = min(0.25, pause * 1.5)
+    return await run_in_threadpool(library.jobs.get, job.id) or job
 
 
 def _first_error(errors: Sequence[Mapping[str, str]]) -> QAError:
@@ -273,9 +320,13 @@ def _changing(app: FastAPI, library: Library) -> None:
         return document_info(found(library, document_id), document_url(document_id))
 
     @app.delete("/documents/{document_id}", responses=NOT_FOUND, tags=["documents"])
-    def remove_document(document_id: str) -> Removed:
-        """Remove a document, its file, and all that was made of it."""
-        if not library.catalogue.remove(document_id):
+    def remove_document(
+        document_id: str, forget: Annotated[bool, Query(description="Leave no trace of it on the disk")] = False
+    ) -> Removed:
+        """Remove a document, its file, and all that was made of it. With `forget` no trace of it is left in the data
+        folder when the reply comes; 503 says that it is removed, but that traces are left for now."""
+        remove = library.forgetting.forget if forget else library.catalogue.remove
+        if not remove(document_id):
             raise unknown(document_id)
         library.searcher.refresh()
         return Removed(document_id, library.catalogue.generation())

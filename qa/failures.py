@@ -13,9 +13,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
-from index.errors import Conflict, DocumentError, IndexMissing, NameTaken, QAError
-from qa.guard import HEADERS
+from index.errors import Busy, Conflict, DocumentError, IndexMissing, NameTaken, QAError
+from qa.headers import HEADERS
 from qa.replies import ErrorBody, ErrorReply
 
 _log = logging.getLogger(__name__)
@@ -52,9 +53,14 @@ def reply(
 
 def _ours(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, QAError)
+    return refused(error)
+
+
+def refused(error: QAError) -> JSONResponse:
+    """The reply to what cannot be done."""
     kind = Conflict if isinstance(error, NameTaken) else type(error)  # as a job calls it
     status = _STATUS.get(kind, HTTPStatus.SERVICE_UNAVAILABLE)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status == HTTPStatus.SERVICE_UNAVAILABLE and kind is not Busy:
         _log.error("%s", error.message, exc_info=error)
     code = re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", kind.__name__).lower()
     return reply(status, code, error.message, error.hint)
@@ -74,11 +80,22 @@ def _place(location: Sequence[object]) -> str:
     return place.lstrip(".") or "the request body"
 
 
-def _http(_: Request, error: Exception) -> JSONResponse:
+def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(error.__cause__, UnicodeError | RecursionError):
+        message = "the request body: not JSON, not in UTF-8, or nested too deep"
+        return reply(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", message, _HINTS["json_invalid"])
     status = HTTPStatus(error.status_code)
     code = "content_too_large" if status == 413 else status.name.lower()  # Python renamed this one in 3.13
-    return reply(status, code, str(error.detail), _DOCS, error.headers)
+    headers = {**(error.headers or {})} | (_allow(request) if status == HTTPStatus.METHOD_NOT_ALLOWED else {})
+    return reply(status, code, str(error.detail), _DOCS, headers)
+
+
+def _allow(request: Request) -> dict[str, str]:
+    """Every method of an address; the router tells those of the first endpoint alone."""
+    routes = [one for one in request.app.routes if isinstance(one, Route) and one.matches(request.scope)[0].value]
+    methods = {method for route in routes for method in route.methods or ()}
+    return {"Allow": ", ".join(sorted(methods))} if methods else {}
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -9,13 +9,13 @@ from fastapi import Body, FastAPI, HTTPException, Query, Request, Response
 from index.feedback import Judgement, Place
 from qa import documents, eval_set
 from qa.examples import FEEDBACK
-from qa.replies import ERRORS, NOT_FOUND, ErrorReply, FeedbackList, TakenBack
+from qa.replies import ERRORS, NOT_FOUND, FeedbackList, TakenBack
 from qa.schemas import NewFeedback
 from qa.wire import Library
 
 
 def install(app: FastAPI, library: Library) -> None:
-    replies = NOT_FOUND | {409: {"model": ErrorReply, "description": "The document has changed since it was cited"}}
+    replies = NOT_FOUND | {409: {"description": "The document has changed since it was cited"}}
 
     @app.post("/feedback", status_code=201, responses=replies, tags=["feedback"])
     def give_feedback(request: Annotated[NewFeedback, Body(openapi_examples=FEEDBACK)]) -> Judgement:
@@ -32,7 +32,7 @@ def install(app: FastAPI, library: Library) -> None:
 
     @app.get(
         "/feedback",
-        responses=ERRORS | {200: {"content": {eval_set.MEDIA_TYPE: {}}}},
+        responses=ERRORS | {200: {"content": {eval_set.MEDIA_TYPE: {"schema": {"type": "string"}}}}},
         tags=["feedback"],
         response_model=FeedbackList,
     )

@@ -13,11 +13,13 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from filelock import FileLock, Timeout
 
 from index import schema as tables
 from index.build import Report
@@ -27,6 +29,8 @@ from index.ingest import FileRequest, Ingest, Listener, Stage
 from index.load import from_text
 from index.load.draft import Options
 from index.types import Document
+from qa.logs import request_id, traced
+from qa.shared import Shared
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +41,9 @@ _OPEN = ("queued", "reading", "embedding")
 KEPT = 200
 """Finished jobs that are remembered."""
 _GLANCE = 0.5
-"""Seconds after which it is looked whether a job is over, though nothing was told of it."""
+"""Seconds after which it is looked what there is to do, though nothing was told of it."""
+LEAVE = 4.0
+"""Seconds that the service waits for the file at hand when it ends; what was not stored then is read again."""
 RETRY = 1.0
 """Seconds until a job is tried again that another process keeps from writing."""
 
@@ -46,7 +52,7 @@ RETRY = 1.0
 class Item:
     """A file, or a text, that was sent. `write` puts its content at a path; `request` is its JSON (see `_request`).
 
-    `password` opens an encrypted file; it is kept in memory only.
+    `password` opens an encrypted file; it is kept in memory only, until the file was read.
     """
 
     name: str
@@ -78,6 +84,14 @@ class Job:
     files: list[JobFile]
 
 
+def _shown(row: sa.Row[Any], told: tuple[str, float] | None) -> JobFile:
+    state, share = told or (row.state, 0.0)
+    if row.state not in _OPEN:
+        state, share = row.state, 1.0
+    outcome = row.outcome or {}
+    return JobFile(row.name, state, round(share, 3), outcome.get("report"), outcome.get("error"))  # type: ignore[arg-type]
+
+
 def _code(error: DocumentError) -> str:
     return CONFLICT if isinstance(error, NameTaken) else "document_error"
 
@@ -85,14 +99,16 @@ def _code(error: DocumentError) -> str:
 class Jobs:
     """Takes jobs, and does them in their order in a thread of its own. `after` is called when something was stored."""
 
-    def __init__(self, catalogue: Catalogue, ingest: Ingest, options: Options, after: Callable[[], object]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, ingest: Ingest, options: Options, after: Callable[[], object], shared: Shared
+    ) -> None:
         self._catalogue = catalogue
         self._ingest = ingest
         self._options = options
         self._after = after
         self._folder = catalogue.folder / "uploads"
-        self._shares: dict[tuple[str, int], tuple[State, float]] = {}
-        self._passwords: dict[tuple[str, int], str] = {}
+        self._shared = shared
+        self._lock = FileLock(catalogue.folder / "jobs.lock", thread_local=False)
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self.closing = False
@@ -109,20 +125,23 @@ class Jobs:
         """Acknowledged once it returns: the contents are on the disk."""
         job_id = secrets.token_hex(8)
         folder = self._folder / job_id
-        rows = []
+        rows, asked_by = [], request_id()
         try:
             folder.mkdir(parents=True)
             for number, item in enumerate(items):
                 item.write(folder / str(number))
                 rows.append({"job_id": job_id, "number": number, "name": item.name, "state": "queued"})
-                rows[-1]["request"] = item.request
+                rows[-1]["request"] = item.request | ({"request_id": asked_by} if asked_by else {})
+                if item.password:
+                    self._shared.keep_password(job_id, number, item.password)
             with self._catalogue.note() as connection:
                 connection.execute(sa.insert(tables.jobs), {"id": job_id, "created_at": time.time()})
                 connection.execute(sa.insert(tables.job_files), rows)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
+            for number in range(len(items)):
+                self._shared.forget(job_id, number)
             raise
-        self._passwords |= {(job_id, n): item.password for n, item in enumerate(items) if item.password}
         with self._changed:
             self._changed.notify_all()
         found = self.get(job_id)
@@ -136,7 +155,8 @@ class Jobs:
             files = connection.execute(query.order_by(tables.job_files.c.number)).all() if row else []
         if row is None:
             return None
-        shown = [self._shown(file) for file in files]
+        told = self._shared.reports(job_id)
+        shown = [_shown(file, told.get(file.number)) for file in files]
         begun = any(file.state != "queued" for file in shown)
         state = "done" if row.finished_at else "running" if begun else "queued"
         return Job(row.id, state, row.created_at, row.finished_at, shown)  # type: ignore[arg-type]
@@ -148,62 +168,81 @@ class Jobs:
             ids = list(connection.scalars(query))
         return [job for one in ids if (job := self.get(one))]
 
-    def wait(self, job: Job, seconds: float) -> Job:
-        """The job when it is done, or as it is after so many seconds."""
-        end = time.monotonic() + seconds
-        with self._changed:
-            while not self.closing and (left := end - time.monotonic()) > 0 and not self._is_over(job.id):
-                self._changed.wait(min(_GLANCE, left))
-        return self.get(job.id) or job
-
-    def _is_over(self, job_id: str) -> bool:
+    def is_over(self, job_id: str) -> bool:
         """Also that of a job which another process of the same data folder has done, or forgotten."""
         query = sa.select(tables.jobs.c.id).where(tables.jobs.c.id == job_id, tables.jobs.c.finished_at.is_(None))
         with self._catalogue.read() as connection:
             return connection.scalar(query) is None
 
-    def close(self) -> None:
-        """Stop after the file at hand; the rest goes on at the next start."""
+    def drain(self) -> None:
+        """Begin to end: whoever waits for a job is told how far it is."""
         with self._changed:
             self.closing = True
             self._changed.notify_all()
-        if self._thread:
-            self._thread.join(timeout=10)
 
-    def _shown(self, row: sa.Row[Any]) -> JobFile:
-        outcome = row.outcome or {}
-        state, share = self._shares.get((row.job_id, row.number), (row.state, 0.0))
-        if row.state not in _OPEN:
-            state, share = row.state, 1.0
-        return JobFile(row.name, state, round(share, 3), outcome.get("report"), outcome.get("error"))
+    def close(self) -> None:
+        """Stop after the file at hand; the rest goes on at the next start."""
+        self.drain()
+        if self._thread:
+            self._thread.join(timeout=LEAVE)
+        self._lock.release(force=True)
 
     def _run(self) -> None:
         while not self.closing:
             with self._changed:
                 if self.closing:
                     return
-                job_id, known = self._next()
+                job_id = self._next() if self._chosen() else None
                 if job_id is None:
-                    self._changed.wait(None if known else RETRY)
+                    self._changed.wait(_GLANCE)
                     continue
-            try:
-                with self._catalogue.lock.held():  # else what was read could not be stored
-                    self._do(job_id)
-            except IndexLocked:
-                time.sleep(RETRY)
-            except Exception as error:  # noqa: BLE001  whatever stops it, the job says so
-                _log.exception("job %s failed", job_id)
-                self._give_up(job_id, error)
+            with traced(self._asked_by(job_id)):
+                self._attempt(job_id)
 
-    def _next(self) -> tuple[str | None, bool]:
-        """The oldest job that is not done, and whether that could be looked up."""
+    def _attempt(self, job_id: str) -> None:
+        try:
+            with self._catalogue.lock.held():  # else what was read could not be stored
+                self._do(job_id)
+        except IndexLocked:
+            time.sleep(RETRY)
+        except Exception as error:  # noqa: BLE001  whatever stops it, the job says so
+            _log.exception("job %s failed", job_id)
+            self._give_up(job_id, error)
+
+    def _asked_by(self, job_id: str) -> str | None:
+        """The id of the request that sent a job, where it is known."""
+        query = sa.select(tables.job_files.c.request).where(tables.job_files.c.job_id == job_id).limit(1)
+        with suppress(QAError), self._catalogue.read() as connection:
+            given: dict[str, Any] = connection.scalar(query) or {}
+            return given.get("request_id")
+        return None
+
+    def unfinished(self) -> tuple[int, int]:
+        """Jobs that are not done, and their files that are not taken in."""
+        jobs, files = tables.jobs, tables.job_files
+        opened = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.finished_at.is_(None))
+        waiting = sa.select(sa.func.count()).select_from(files.join(jobs))
+        waiting = waiting.where(jobs.c.finished_at.is_(None), files.c.state.in_(_OPEN))
+        with self._catalogue.read() as connection:
+            return connection.scalar(opened) or 0, connection.scalar(waiting) or 0
+
+    def _chosen(self) -> bool:
+        """Whether this process does the jobs: of several that serve a folder one does, and when it ends another."""
+        if not self._lock.is_locked:
+            with suppress(Timeout, OSError):
+                self._lock.acquire(blocking=False)
+        return self._lock.is_locked
+
+    def _next(self) -> str | None:
+        """The oldest job that is not done."""
         query = sa.select(tables.jobs.c.id).where(tables.jobs.c.finished_at.is_(None))
         try:
             with self._catalogue.read() as connection:
-                return connection.scalar(query.order_by(tables.jobs.c.created_at).limit(1)), True
+                found: str | None = connection.scalar(query.order_by(tables.jobs.c.created_at).limit(1))
+                return found
         except QAError:
             _log.exception("the jobs cannot be read")
-            return None, False
+            return None
 
     def _do(self, job_id: str) -> None:
         query = sa.select(tables.job_files).where(
@@ -219,7 +258,7 @@ class Jobs:
         }
 
         def stage(request: FileRequest, stage: Stage, share: float) -> None:
-            self._shares[job_id, numbers[str(request.path)]] = (stage, share)
+            self._shared.report(job_id, numbers[str(request.path)], stage, share)
 
         requests = (self._request(job_id, row) for row in rows if row.request["kind"] == "file")
         for request, outcome in self._ingest.run(requests, Listener(stage)):
@@ -240,7 +279,7 @@ class Jobs:
             row.name,
             collection=given["collection"],
             tags=None if given["tags"] is None else tuple(given["tags"]),
-            options=replace(self._options, password=self._passwords.get((job_id, row.number))),
+            options=replace(self._options, password=self._shared.password(job_id, row.number)),
             existing=given.get("existing", "replace"),
         )
 
@@ -258,8 +297,8 @@ class Jobs:
         with self._catalogue.note() as connection:
             values = {"state": "failed" if failed else "done", "outcome": told}
             connection.execute(sa.update(files).where(mine).values(**values))
-        self._shares.pop((job_id, number), None)
-        self._passwords.pop((job_id, number), None)
+        _log.info("job %s, file %d: %s", job_id, number, told["error"]["code"] if failed else told["report"]["state"])
+        self._shared.forget(job_id, number)
         (self._folder / job_id / str(number)).unlink(missing_ok=True)
 
     def _finish(self, job_id: str) -> None:
@@ -267,8 +306,6 @@ class Jobs:
         with self._catalogue.note() as connection:
             mine = tables.jobs.c.id == job_id
             connection.execute(sa.update(tables.jobs).where(mine).values(finished_at=time.time()))
-        with self._changed:
-            self._changed.notify_all()
 
     def _give_up(self, job_id: str, error: Exception) -> None:
         """Say of every file that is left why it was not taken in."""

@@ -23,6 +23,13 @@ from qa.replies import NOT_FOUND, DocumentInfo, FoundPlaces, PageInfo, PageMark,
 from qa.schemas import Sought
 from qa.wire import Library
 
+_PAGE = {"document_id": "$request.path.document_id", "number": "$response.body#/0/page"}
+_PLACE = {"start": "$response.body#/0/start", "end": "$response.body#/0/end"}
+_LINKS = {
+    "picture": {"operationId": "get_page", "parameters": _PAGE, "description": "the first page, as a picture"},
+    "mark": {"operationId": "find_on_page", "parameters": _PAGE | _PLACE, "description": "where its characters stand"},
+}
+
 
 def install(app: FastAPI, library: Library) -> None:
     _showing(app, library)
@@ -31,7 +38,14 @@ def install(app: FastAPI, library: Library) -> None:
 
 
 def _showing(app: FastAPI, library: Library) -> None:
-    @app.get("/documents/{document_id}", responses=NOT_FOUND, tags=["documents"], response_model=DocumentInfo)
+    page = {"content": {"text/html": {"schema": {"type": "string"}}}}
+
+    @app.get(
+        "/documents/{document_id}",
+        responses=NOT_FOUND | {200: page, 404: NOT_FOUND[404] | page},
+        tags=["documents"],
+        response_model=DocumentInfo,
+    )
     def get_document(document_id: str, request: Request, response: Response) -> DocumentInfo | FileResponse:
         """About a document; for a browser the page that shows its text and marks the cited place."""
         summary = library.catalogue.summary(document_id)
@@ -40,7 +54,12 @@ def _showing(app: FastAPI, library: Library) -> None:
             return FileResponse(resource("web") / "index.html", 200 if summary else 404, {"Vary": "Accept"})
         return document_info(found(library, document_id), document_url(document_id))
 
-    @app.get("/documents/{document_id}/original", responses=NOT_FOUND, tags=["documents"], response_class=Response)
+    @app.get(
+        "/documents/{document_id}/original",
+        responses=NOT_FOUND | {200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}},
+        tags=["documents"],
+        response_class=Response,
+    )
     def get_original(document_id: str) -> Response:
         """The file as it came, to be saved; never shown as a page of this service."""
         found(library, document_id)
@@ -98,7 +117,10 @@ def _text(app: FastAPI, library: Library) -> None:
 
 
 def _pages(app: FastAPI, library: Library) -> None:
-    @app.get("/documents/{document_id}/pages", responses=NOT_FOUND, tags=["documents"])
+    tagged = {"ETag": {"required": True, "schema": {"type": "string"}}}
+    picture = {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}, "headers": tagged}
+
+    @app.get("/documents/{document_id}/pages", responses=NOT_FOUND | {200: {"links": _LINKS}}, tags=["documents"])
     def list_pages(document_id: str) -> list[PageInfo]:
         """Which part of the text stands on which page; empty for formats without pages."""
         spans = library.catalogue.shelf.pages(document_id)
@@ -108,7 +130,7 @@ def _pages(app: FastAPI, library: Library) -> None:
 
     @app.get(
         "/documents/{document_id}/pages/{number}.png",
-        responses=NOT_FOUND | {200: {"content": {"image/png": {}}}},
+        responses=NOT_FOUND | {200: picture, 304: {"description": "It is as `If-None-Match` says"}},
         tags=["documents"],
         response_class=Response,
     )

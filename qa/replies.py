@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 from index.build import Report
 from index.feedback import Judgement
 from index.fusion import Mode
 from index.schema import DocumentSummary
-from qa.jobs import Job, JobFile
+from qa.access import Scope
+from qa.jobs import Job, JobFile, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,31 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorBody:
+    code: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReply:
+    """The one shape of every error."""
+
+    error: ErrorBody
+
+
+@dataclass(frozen=True, slots=True)
+class JobFileInfo:
+    """How far a file is. `share` of its present stage is done; `report` when it is done, `error` when it failed."""
+
+    name: str
+    state: State
+    share: float
+    report: Report | None
+    error: ErrorBody | None
+
+
+@dataclass(frozen=True, slots=True)
 class JobInfo:
     """What was sent, and how far it is. `documents` has a report for each file that is done; `url` gives this again,
     `events_url` streams it as it changes."""
@@ -105,8 +133,8 @@ class JobInfo:
     state: Literal["queued", "running", "done"]
     created_at: float
     finished_at: float | None
-    files: list[JobFile]
-    documents: list[dict[str, Any]]
+    files: list[JobFileInfo]
+    documents: list[Report]
     generation: int
     url: str
     events_url: str
@@ -145,13 +173,22 @@ class ModelHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """Whose token a request comes with, and what that allows."""
+
+    name: str
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """`retrieval` is what a hybrid question gets now; `reason` says why when that is BM25 alone, or nothing.
 
     `status` is "failing" when the index was made anew with other settings meanwhile: nothing can be added, and after a
     change of model questions are answered from what was there before. `repaired` says why the search index was made
     again at this start, if it was. `reranker` and `reader` are null unless they are set; `calibrated` is false where
-    confidence was fitted with another model than the one in use.
+    confidence was fitted with another model than the one in use. `ready`: questions may be sent here; `writable`:
+    documents can be stored. `client` is who is signed in, null where nobody has to be.
     """
 
     status: Literal["ok", "failing"]
@@ -159,28 +196,17 @@ class Health:
     retrieval: Mode
     reason: str | None
     model: ModelHealth
-    reranker: ModelHealth | None
-    reader: ModelHealth | None
-    calibrated: bool
-    generation: int
-    documents: int
-    passages: int
-    passages_not_embedded: int
-    repaired: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorBody:
-    code: str
-    message: str
-    hint: str
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorReply:
-    """The one shape of every error."""
-
-    error: ErrorBody
+    reranker: ModelHealth | None = None
+    reader: ModelHealth | None = None
+    calibrated: bool = False
+    generation: int = 0
+    documents: int = 0
+    passages: int = 0
+    passages_not_embedded: int = 0
+    repaired: str | None = None
+    ready: bool = False
+    writable: bool = True
+    client: Client | None = None
 
 
 def document_info(summary: DocumentSummary, url: str) -> DocumentInfo:
@@ -198,13 +224,14 @@ def document_info(summary: DocumentSummary, url: str) -> DocumentInfo:
 
 def job_info(job: Job, generation: int) -> JobInfo:
     url = f"/jobs/{job.id}"
-    reports = [file.report for file in job.files if file.report]
+    files = [_file_info(file) for file in job.files]
+    reports = [file.report for file in files if file.report]
     return JobInfo(
         job.id,
         job.state,
         job.created_at,
         job.finished_at,
-        job.files,
+        files,
         reports,
         generation,
         url,
@@ -212,7 +239,15 @@ def job_info(job: Job, generation: int) -> JobInfo:
     )
 
 
-ERRORS: dict[int | str, dict[str, Any]] = {422: {"model": ErrorReply, "description": "The request is not valid"}}
-CONFLICTING = ERRORS | {409: {"model": ErrorReply, "description": "It does not fit what is stored now"}}
-NOT_FOUND = ERRORS | {404: {"model": ErrorReply, "description": "There is none of that name"}}
-"""Descriptions of replies."""
+_REPORT = TypeAdapter(Report)
+
+
+def _file_info(file: JobFile) -> JobFileInfo:
+    report = _REPORT.validate_python(file.report) if file.report else None
+    return JobFileInfo(file.name, file.state, file.share, report, ErrorBody(**file.error) if file.error else None)
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {422: {"description": "The request is not valid"}}
+CONFLICTING = ERRORS | {409: {"description": "It does not fit what is stored now"}}
+NOT_FOUND = ERRORS | {404: {"description": "There is none of that name"}}
+"""Descriptions of replies; `qa.description` gives each the shape of an error."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
@@ -35,6 +37,23 @@ SPAN_CHARACTERS = 20_000
 """Characters of a passage that is judged; none that is found is so long."""
 
 
+_NO_NUL = r"^[^\x00]*$"
+_SEEN = r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]"
+"""A character that is neither white space nor a control: spelled out, since every kind of expression knows others."""
+_SOME_SEEN = rf"^[^\x00]*{_SEEN}[^\x00]*$"
+_TYPE = rf"^({'|'.join(TYPES)}|[^\x00/]+/[^\x00]+)$"
+
+
+def _told(pattern: str, **given: Any) -> Any:
+    """A field whose pattern stands in the description alone: what breaks it is refused in words of ours."""
+    return Field(json_schema_extra={"pattern": pattern}, **given)
+
+
+def _as_whole(given: object) -> object:
+    """JSON has one kind of number: 5.0 is 5."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
 def _well_formed(text: str) -> str:
     if "\0" in text:
         raise ValueError("holds a NUL character, which is not text")
@@ -42,13 +61,19 @@ def _well_formed(text: str) -> str:
 
 
 def _not_blank(text: str) -> str:
-    if not text.strip():
+    if not re.search(_SEEN, text):
         raise ValueError("is empty; write what you want to know")
     return _well_formed(text)
 
 
+def _some_text(text: str) -> str:
+    if not re.search(_SEEN, text):
+        raise ValueError("is empty")
+    return _well_formed(text)
+
+
 def _some_words(text: str) -> str:
-    if not text.strip():
+    if not re.search(_SEEN, text):
         raise ValueError("is empty; write what to look for")
     return _well_formed(text)
 
@@ -72,23 +97,33 @@ def _shallow(value: object, levels: int) -> bool:
     return levels > 0 and all(_shallow(one, levels - 1) for one in inner)
 
 
-QuestionText = Annotated[str, Field(max_length=QUESTION_CHARACTERS), AfterValidator(_not_blank)]
+Whole = Annotated[int, Field(strict=True), BeforeValidator(_as_whole)]
+QuestionText = Annotated[str, _told(_SOME_SEEN, max_length=QUESTION_CHARACTERS), AfterValidator(_not_blank)]
 DocumentId = Annotated[
     str,
     Field(pattern=r"^[\p{L}\p{N}_~@.+=-]{1,200}$", description="letters, digits and _ ~ @ . + = -, at most 200"),
+    _told(r"^\.{0,199}[\p{L}\p{N}_~@+=-][\p{L}\p{N}_~@.+=-]*$", max_length=200),
     AfterValidator(lambda given: _refused(given) if not given.strip(".") else given),
 ]
-Sought = Annotated[str, Field(min_length=1, max_length=SOUGHT), AfterValidator(_some_words)]
+Sought = Annotated[str, _told(_SOME_SEEN, min_length=1, max_length=SOUGHT), AfterValidator(_some_words)]
 KnownId = Annotated[str, Field(max_length=200)]
 PassageId = Annotated[
     str,
-    Field(max_length=300, pattern=r"^.+:[0-9]{1,10}-[0-9]{1,10}$", description="document_id:start-end"),
-    AfterValidator(_well_formed),
+    Field(
+        max_length=300,
+        pattern=r"^[^\x00\r\n\u2028\u2029]+:[0-9]{1,10}-[0-9]{1,10}$",
+        description="document_id:start-end",
+    ),
 ]
-Line = Annotated[str, Field(max_length=TITLE_CHARACTERS), AfterValidator(_well_formed)]
+Line = Annotated[str, _told(_NO_NUL, max_length=TITLE_CHARACTERS), AfterValidator(_well_formed)]
+Words = Annotated[str, _told(_NO_NUL, max_length=SOUGHT), AfterValidator(_well_formed)]
 
-Label = Annotated[str, Field(min_length=1, max_length=LABEL), AfterValidator(_well_formed)]
-Date = Annotated[str, Field(pattern=r"^(\d{4}(-\d{2}(-\d{2})?)?)?$", description="YYYY, YYYY-MM or YYYY-MM-DD")]
+Label = Annotated[str, _told(_NO_NUL, min_length=1, max_length=LABEL), AfterValidator(_well_formed)]
+MaybeLabel = Annotated[str, _told(_NO_NUL, max_length=LABEL), AfterValidator(_well_formed)]
+TypeName = Annotated[Label, Field(json_schema_extra={"pattern": _TYPE})]
+Date = Annotated[
+    str, Field(pattern=r"^([0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?)?$", description="YYYY, YYYY-MM or YYYY-MM-DD")
+]
 
 
 def _refused(given: str) -> str:
@@ -112,7 +147,8 @@ class Turn(_Strict):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        alone = {"type": "string", "maxLength": QUESTION_CHARACTERS, "description": "the question alone"}
+        text = {"type": "string", "maxLength": QUESTION_CHARACTERS, "pattern": _SOME_SEEN}
+        alone = text | {"description": "the question alone"}
         return {"anyOf": [alone, handler(core)]}
 
     def turn(self) -> types.Turn:
@@ -126,7 +162,7 @@ class Chosen(_Strict):
     document_ids: list[KnownId] | None = Field(None, max_length=1000)
     collections: list[Label] = Field(default_factory=list, max_length=100)
     tags: list[Label] = Field(default_factory=list, max_length=100)
-    types: list[Label] = Field(
+    types: list[TypeName] = Field(
         default_factory=list, max_length=100, description=f"{', '.join(TYPES)}, or media types", examples=[["pdf"]]
     )
     after: Date = ""
@@ -151,7 +187,7 @@ class AskRequest(Chosen):
     """A question, and optionally how many passages, the earlier questions (oldest first), which documents, how."""
 
     question: QuestionText
-    top_k: int = Field(5, ge=1, le=TOP_K, strict=True)
+    top_k: Whole = Field(5, ge=1, le=TOP_K)
     history: list[Turn] = Field(default_factory=list, max_length=50)
     mode: Mode = "hybrid"
 
@@ -168,9 +204,7 @@ class AskQuery(Chosen):
 class ListQuery(Chosen):
     """Which documents are listed, and in which order."""
 
-    q: Annotated[str, Field(max_length=SOUGHT), AfterValidator(_well_formed)] = Field(
-        "", description="words that the title, a source, the collection or a tag must hold, case aside"
-    )
+    q: Words = Field("", description="words that the title, a source, the collection or a tag must hold, case aside")
     order: Literal["title", "added"] = Field("title", description="by title, or the newest first")
     limit: int = Field(100, ge=1, le=1000)
     offset: int = Field(0, ge=0, le=2**31)
@@ -181,8 +215,8 @@ class JudgedSpan(_Strict):
     a document that has changed since is noticed."""
 
     document_id: KnownId
-    start: int = Field(ge=0, le=2**31, strict=True)
-    end: int = Field(ge=1, le=2**31, strict=True)
+    start: Whole = Field(ge=0, le=2**31)
+    end: Whole = Field(ge=1, le=2**31)
     quote: Annotated[str, Field(max_length=SPAN_CHARACTERS)] | None = None
 
     @model_validator(mode="after")
@@ -194,6 +228,12 @@ class JudgedSpan(_Strict):
 
 class NewFeedback(_Strict):
     """Whether a passage answers the question. `passage` null, not helpful: nothing in the documents does."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"properties": {"helpful": {"const": False}}}, {"properties": {"passage": {"type": "object"}}}]
+        }
+    )
 
     question: QuestionText
     history: list[Turn] = Field(default_factory=list, max_length=50)
@@ -211,18 +251,18 @@ class NewText(_Strict):
     """The new content of a document."""
 
     title: Line = ""
-    text: Annotated[str, AfterValidator(_not_blank)]
+    text: Annotated[str, _told(_SOME_SEEN), AfterValidator(_some_text)]
     source: Line = ""
     metadata: Annotated[dict[str, Any], AfterValidator(_storable)] = Field(default_factory=dict)
-    collection: Annotated[str, Field(max_length=LABEL), AfterValidator(_well_formed)] = ""
+    collection: MaybeLabel = ""
     tags: list[Label] = Field(default_factory=list, max_length=100)
-    dated: Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$", description="YYYY-MM-DD")] = ""
+    dated: Annotated[str, Field(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$", description="YYYY-MM-DD")] = ""
 
 
 class Labels(_Strict):
     """What is left out stays as it is."""
 
-    collection: Annotated[str, Field(max_length=LABEL), AfterValidator(_well_formed)] | None = None
+    collection: MaybeLabel | None = None
     tags: list[Label] | None = Field(None, max_length=100)
 
 

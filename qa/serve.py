@@ -3,52 +3,118 @@
 from __future__ import annotations
 
 import errno
-import logging
+import resource
 import socket
+from contextlib import suppress
 
 import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
 
 from index.errors import QAError
+from qa import logs
+from qa.access import Access
 from qa.api import create_app
 from qa.config import Settings
-from qa.wire import index_seeds, open_library
+from qa.connections import Connection
+from qa.shared import shared_folder
+from qa.wire import Library, index_seeds, open_library
+from qa.workers import Application, count_together
+
+DRAIN = 4
+"""Seconds in which what was begun is finished when the service ends."""
+_OTHER_FILES = 1_000
+"""File handles for all but connections."""
 
 
 def serve(settings: Settings) -> None:
     """Run until interrupted. A new data folder starts with the seeds, searchable by BM25 at once.
 
-    Raises QAError when the address cannot be used, and what `open_library` raises.
+    Raises QAError when the address cannot be used, or is one of other machines and nobody has to sign in, and what
+    `open_library` raises.
     """
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    listener = _listener(settings.host, settings.port)
-    with listener:
-        _run(settings, listener)
+    logs.configure(settings)
+    _check_exposure(settings)
+    with _listener(settings.host, settings.port) as listener:
+        _allow_connections(settings.connections)
+        if settings.workers == 1:
+            _serve_alone(settings, listener)
+        else:
+            _serve_together(settings, listener)
 
 
-def _run(settings: Settings, listener: socket.socket) -> None:
+def _check_exposure(settings: Settings) -> None:
+    """Refuse to let other machines in without a token."""
+    if settings.local or settings.insecure:
+        return
+    access = Access(settings.data)
+    try:
+        if not access.usable():
+            raise QAError(
+                f"on {settings.host} whoever reaches this machine could read and change the documents",
+                "Make a token first: qa token create --name me --scope manage. Or let everybody in: --insecure.",
+            )
+    finally:
+        access.close()
+
+
+def _serve_alone(settings: Settings, listener: socket.socket) -> None:
     library = open_library(settings, make=True, serving=True)
     try:
-        if library.catalogue.generation() == 0:  # nothing was ever stored here
-            index_seeds(library)
-        host, port = listener.getsockname()[:2]
-        documents, passages, _ = library.catalogue.counts()
-        print(f"{documents} document{'s' * (documents != 1)}, {passages} passages in {settings.data}")  # noqa: T201
-        print(f"Chapter & Verse: http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)  # noqa: T201
-        config = uvicorn.Config(
-            create_app(library, _hosts(host)),
-            log_level="warning",
-            server_header=False,
-            lifespan="on",
-            timeout_graceful_shutdown=5,
-        )
-        uvicorn.Server(config).run(sockets=[listener])
+        _welcome(library, listener)
+        uvicorn.Server(_config(create_app(library, settings.names), settings)).run(sockets=[listener])
     finally:
         library.close()
 
 
-def _hosts(host: str) -> frozenset[str] | None:
-    """The names of this machine for itself, when nobody else is to be answered."""
-    return frozenset({"127.0.0.1", "localhost", "[::1]", host}) if host in ("127.0.0.1", "::1") else None
+def _serve_together(settings: Settings, listener: socket.socket) -> None:
+    library = open_library(settings, make=True, serving=True)
+    try:
+        _welcome(library, listener)
+    finally:
+        library.close()
+    with shared_folder() as shared:
+        count_together(shared)
+        Multiprocess(_config(Application(settings, settings.names, shared), settings), [listener]).run()
+
+
+def _welcome(library: Library, listener: socket.socket) -> None:
+    """Fill a new data folder, and say where the service is."""
+    if library.catalogue.generation() == 0:  # nothing was ever stored here
+        index_seeds(library)
+    host, port = listener.getsockname()[:2]
+    documents, passages, _ = library.catalogue.counts()
+    print(f"{documents} document{'s' * (documents != 1)}, {passages} passages in {library.settings.data}")  # noqa: T201
+    print(f"Chapter & Verse: http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)  # noqa: T201
+
+
+def _config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        ws="none",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=settings.proxies.replace(" ", ","),
+        lifespan="on",
+        workers=settings.workers,
+        timeout_graceful_shutdown=DRAIN,
+        timeout_worker_healthcheck=30,
+    )
+
+
+def _allow_connections(wanted: int) -> None:
+    """Each takes a file handle, of which systems give a process few by default."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(
+                resource.RLIMIT_NOFILE, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard)
+            )
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from index.build import Report
     from index.types import Reading
-    from qa.types import Answer, Citation
+    from qa.types import Answer
     from qa.wire import Library
 
 _WIDE = 300
@@ -126,7 +126,7 @@ def print_answer(answer: Answer) -> None:
         screen.print("The nearest passages:", style="dim")
     for passage in answer.passages:
         citation = passage.citation
-        where = [plain(citation.title), f"{plain(citation.source)}, {_place(citation)}"]
+        where = [plain(citation.title), f"{plain(citation.source)}, {citation.place}"]
         where += [plain(citation.heading)] if citation.heading else []
         screen.print()
         screen.print(Text(f"{passage.rank}. {' · '.join(where)}", style="cyan"))
@@ -134,17 +134,6 @@ def print_answer(answer: Answer) -> None:
         for mark in passage.highlights:
             text.stylize("bold reverse", mark.start - citation.start, mark.end - citation.start)
         screen.print(text)
-
-
-def _place(citation: Citation) -> str:
-    """Page, or without pages line."""
-    if citation.page_start is not None and citation.page_end is not None:
-        return _range("page", citation.page_start, citation.page_end)
-    return _range("line", citation.line_start, citation.line_end)
-
-
-def _range(name: str, first: int, last: int) -> str:
-    return f"{name} {first}" if first == last else f"{name}s {first}–{last}"
 
 
 def reading_notes(reading: Reading | Report) -> str:

@@ -56,6 +56,17 @@ class Citation:
     sha256: str
     url: str
 
+    @property
+    def place(self) -> str:
+        """For people: the page, or without pages the line."""
+        if self.page_start is not None and self.page_end is not None:
+            return _range("page", self.page_start, self.page_end)
+        return _range("line", self.line_start, self.line_end)
+
+
+def _range(name: str, first: int, last: int) -> str:
+    return f"{name} {first}" if first == last else f"{name}s {first}–{last}"
+
 
 @dataclass(frozen=True, slots=True)
 class RankedPassage:

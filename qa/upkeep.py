@@ -1,7 +1,8 @@
-"""The commands that look after what is stored: made anew, checked, copied, put back, made small, taken out."""
+"""The commands that look after what is stored: anew, checked, copied, put back, made small, forgotten, taken out."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -74,6 +75,31 @@ def restore(
         library.tidy()
         documents, passages, _ = library.catalogue.counts()
     typer.echo(f"{documents} documents, {passages} passages")
+
+
+def forget(
+    documents: Annotated[list[str], typer.Argument(help="Document ids, or the files they came from.")],
+    data: Data = None,
+    model: ModelName = None,
+    as_json: Json = False,
+) -> None:
+    """Remove documents so that no trace of them is left in the data folder, also while the service runs."""
+    found: dict[str, str] = {}
+    with opened(data, model) as library:
+        for name in documents:
+            known = library.forgetting.known(name) or library.forgetting.known(os.path.abspath(name))  # noqa: PTH100
+            if known:
+                found[name] = known
+        library.forgetting.forget(*dict.fromkeys(found.values()))
+    missing = [name for name in documents if name not in found]
+    if as_json:
+        print_json({"forgotten": list(found), "missing": missing})
+    elif found:
+        typer.echo(plain(f"Forgot {', '.join(found)}: the data folder holds no trace any more."))
+        typer.echo("Backups, and the files that it came from, are where they were.")
+    if missing:
+        typer.secho(plain(f"No such document: {', '.join(missing)}. See: qa list"), fg="red", err=True)
+        raise typer.Exit(1)
 
 
 def compact(data: Data = None, model: ModelName = None) -> None:

@@ -16,6 +16,7 @@ from index import embed
 from index.build import Builder, Progress, Report
 from index.catalogue import FILE, Catalogue
 from index.errors import DocumentError, EngineError, IndexMissing, ModelError, QAError
+from index.forget import Forgetting
 from index.fusion import Vocabulary
 from index.ingest import FileRequest, Ingest
 from index.load.folder import find_files
@@ -25,12 +26,15 @@ from index.pieces import ModelPieces, word_pieces
 from index.ranking import RANKING, Ranking
 from index.rerank import load_reranker
 from index.search import Searcher
+from index.types import Stamp
 from qa.answer import Answerer, Models
+from qa.attendant import Attendant
 from qa.confidence import PARAMETERS, SHIPPED, Calibration
 from qa.config import Settings
 from qa.jobs import Jobs
 from qa.model import Loaded, Model
 from qa.reader import load_reader
+from qa.shared import Shared
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +50,13 @@ class Library:
     """
 
     def __init__(
-        self, settings: Settings, remake: bool, load_when_needed: bool, serving: bool, ranking: Ranking = RANKING
+        self,
+        settings: Settings,
+        remake: bool,
+        load_when_needed: bool,
+        serving: bool,
+        ranking: Ranking = RANKING,
+        shared: Path | None = None,
     ) -> None:
         self.settings = settings
         self.ranking = ranking
@@ -69,11 +79,14 @@ class Library:
         self.builder = Builder(self.catalogue, self._pieces, settings.chunking, self._embedder)
         self.sandbox = Sandbox(settings.limits)
         self.ingest = Ingest(self.builder, self.sandbox, settings.originals)
-        self.jobs = Jobs(self.catalogue, self.ingest, settings.reading, self.open_index)
+        self.shared = Shared(shared)
+        self.jobs = Jobs(self.catalogue, self.ingest, settings.reading, self.open_index, self.shared)
         self._serving = serving
         self._opening = threading.Lock()
         self._searcher: Searcher | None = None
         self._closed = False
+        self.forgetting = Forgetting(self.catalogue, lambda: (self.searcher, self._engine))
+        self._attendant = Attendant(self._attend)
 
     @property
     def engine_folder(self) -> Path:
@@ -87,7 +100,15 @@ class Library:
             if self._searcher is None:
                 self._engine = LocalEngine(self.engine_folder, self._serving, self.ranking.bm25)
                 self._searcher = Searcher(self.catalogue, self._engine, self._vocabulary(), self.ranking)
+                self._attendant.start()
         return self._searcher
+
+    def _attend(self) -> None:
+        """Finish what was to be forgotten, see what other processes wrote, save where the one that did has gone."""
+        self.forgetting.go_on()
+        if self._serving:
+            self.searcher.refresh()
+            self._engine.take_over()
 
     def open_index(self) -> None:
         """Read the search index before anyone asks; what is wrong is told to whoever asks."""
@@ -133,9 +154,19 @@ class Library:
         self.reader.load_once()
 
     @property
+    def stamp(self) -> Stamp:
+        """The state of the catalogue that is searched; that of nothing before the index is open."""
+        return self._engine.stamp if self._searcher else Stamp()
+
+    @property
     def repaired(self) -> str | None:
         """Why the search index was made again, if it was."""
         return self._engine.repaired if self._searcher else None
+
+    @property
+    def engine_generation(self) -> int | None:
+        """The state of the catalogue that questions are answered from; None until the search index is opened."""
+        return self._engine.stamp.generation if self._searcher else None
 
     @property
     def keeps_index(self) -> bool:
@@ -166,12 +197,14 @@ class Library:
         self._engine.maintain(everything)
 
     def close(self) -> None:
+        self._attendant.close()
         self.jobs.close()
         with self._opening:
             self._closed = True
         if self._searcher:
             self._searcher.close()
         self.sandbox.close()
+        self.shared.close()
         self.catalogue.close()
 
 
@@ -183,11 +216,15 @@ def open_library(
     load_when_needed: bool = False,
     serving: bool = False,
     ranking: Ranking = RANKING,
+    shared: Path | None = None,
 ) -> Library:
-    """Open the data folder. Raises IndexMissing when there is none and `make` is false, and what `Library` raises."""
+    """Open the data folder. Raises IndexMissing when there is none and `make` is false, and what `Library` raises.
+
+    `shared` is the folder of a service of several processes, see `qa.shared`.
+    """
     if not make and not (settings.data / FILE).exists():
         raise IndexMissing(f"nothing is indexed in {settings.data}", "Run: qa index FILE_OR_FOLDER…")
-    return Library(settings, remake, load_when_needed, serving, ranking)
+    return Library(settings, remake, load_when_needed, serving, ranking, shared)
 
 
 def fingerprint(settings: Settings) -> dict[str, str]:

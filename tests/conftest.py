@@ -158,13 +158,13 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 
 @contextmanager
-def starting(data: Path) -> Iterator[Callable[..., Server]]:
+def starting(data: Path, command: Sequence[str] = ("serve",)) -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
     def run(prefix: Sequence[str] = (), cwd: Path = ROOT, **given: str) -> Server:
         values = environment(**({"QA_DATA": str(data), "QA_PORT": "0"} | given))
         process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "qa", "serve"],
+            [*prefix, sys.executable, "-m", "qa", *command],
             cwd=cwd,
             env=values,
             stdout=subprocess.PIPE,

@@ -78,6 +78,8 @@ export const takeBack = (id) => json(`/feedback/${encodeURIComponent(id)}`, { me
 /** How many judgements the service keeps. */
 export const judgements = async () => (await json("/feedback?limit=1")).total;
 
+export const signOut = () => request("/sign-out", { method: "POST" });
+
 /** Send files, `{file, name}`; `progress` is called with the share that is sent. The job that takes them in. */
 export function upload(files, progress, fields = {}) {
   const form = new FormData();
@@ -159,6 +161,7 @@ async function request(path, options = {}) {
   if (reply.ok) return reply;
   const said = await parsed(reply, path), error = said?.error;
   if (isAway(reply.status, said)) throw absent(path);
+  if (reply.status === 401 && path !== "/health") missed();
   if (error?.message) throw new ServiceError(error.message, error.hint, reply.status);
   throw new ServiceError(`The service failed (${reply.status}).`, "Its log tells why.", reply.status);
 }

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { $, announce, button, make, words } from "./dom.js";
 
 const BEAT = 30, LOADING = 1, AWAY = 2;  // seconds until it is looked at again
+const SIGNED_OUT = 401;
 const UNKNOWN = "the embedding model does not know the words of this question";
 const backs = new Set();
 let version = null, known = null, away = false, next = 0, latest = 0, waiting = [];
@@ -13,6 +14,7 @@ export function setup() {
   api.whenMissed(() => away || refresh());
   document.addEventListener("visibilitychange", beat);
   addEventListener("online", beat);
+  $("#sign-out").addEventListener("click", signOut);
   return refresh();
 }
 
@@ -41,9 +43,22 @@ export async function refresh() {
   if (state) take(state);
   else {
     away = true;
-    notice(`${words(error)} Trying again.`);
+    if (error.status === SIGNED_OUT) notice(words(error), signIn());
+    else notice(`${words(error)} Trying again.`);
   }
   next = setTimeout(beat, (away ? AWAY : loading() ? LOADING : BEAT) * 1000);
+}
+
+/** In a window of its own: what is written or open here stays. */
+function signIn() {
+  const link = make("a", "", "Sign in");
+  [link.href, link.target] = ["/sign-in", "_blank"];
+  return link;
+}
+
+async function signOut() {
+  await api.signOut().catch(() => {});
+  location.assign("/sign-in");
 }
 
 const beat = () => document.hidden || refresh();
@@ -59,6 +74,8 @@ function take(state) {
 
 function show(state, absent) {
   $("#open-library").replaceChildren("Library ", make("span", "quiet", state.documents.toLocaleString("en")));
+  $("#sign-out").hidden = !state.client;
+  $("#sign-out").title = state.client ? `Signed in as ${state.client.name}, to ${state.client.scope}` : "";
   $("#open-library").title = `${state.documents.toLocaleString("en")} documents, ${state.passages.toLocaleString("en")} passages`;
   if (state.version !== version) notice(`The service is another version now (${state.version}).`, button("Reload the page", () => location.reload()));
   else if (state.status === "failing") notice(words({ message: state.reason }));

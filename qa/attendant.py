@@ -1,0 +1,50 @@
+"""Looks after an opened library from time to time, in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from index.errors import IndexLocked, QAError
+
+_log = logging.getLogger(__name__)
+
+PAUSE = 1.0
+"""Seconds between two rounds."""
+LATER = 60.0
+"""The same after one that failed."""
+_ENDS = 5.0
+"""Seconds that the end waits for a round; what it leaves undone is done by the next process."""
+
+
+class Attendant:
+    """Calls `work` again and again, from `start` to `close`."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work = work
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="attendant", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join(_ENDS)
+
+    def _run(self) -> None:
+        pause = PAUSE
+        while not self._ending.wait(pause):
+            pause = PAUSE
+            try:
+                self._work()
+            except IndexLocked as error:
+                _log.debug("%s", error.message)
+            except QAError as error:
+                pause = LATER
+                _log.warning("%s. %s", error.message, error.hint)
+            except Exception:  # noqa: BLE001  the next round may do better
+                pause = LATER
+                _log.exception("a round failed")

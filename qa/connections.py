@@ -1,0 +1,85 @@
+"""How a connection is held: a head that comes in time and is not too long, no more of them than are allowed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD = 64 << 10
+"""Most bytes of a request's line and headers, or of what follows a body before the next."""
+_REFUSED = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n%s\r\n%s"
+_BODY = b'{"error":{"code":"%s","message":"%s","hint":"%s"}}'
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's, with a time limit for the head of each request. What the application sets in its state (see
+    `qa.service.Application`): `idle_seconds`, `most_connections`, and `drain`, called when the service is to end."""
+
+    _began: asyncio.TimerHandle | None = None
+    _head = 0
+    """Bytes of the head so far; of one that is complete None."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.app_state["most_connections"]:
+            self._refuse(b"503 Service Unavailable", b"busy", b"there are too many connections", b"Try again.")
+        else:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        if self._began:
+            self._head += len(data)
+        elif self.cycle is None or self.cycle.response_complete:  # the next one on this connection begins
+            self._head = len(data)
+            self._wait()
+        super().data_received(data)
+        if self._began and self._head > HEAD:
+            hint = b"Send fewer or shorter headers."
+            self._refuse(b"431 Request Header Fields Too Large", b"header_too_large", b"the head is too long", hint)
+
+    def on_headers_complete(self) -> None:
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
+        self._refuse(b"400 Bad Request", b"bad_request", b"this is not HTTP as it should be", b"Check what sends it.")
+
+    def shutdown(self) -> None:
+        self.app_state["drain"]()
+        super().shutdown()
+
+    def _wait(self) -> None:
+        self._began = self.loop.call_later(self.app_state["idle_seconds"], self._too_slow)
+
+    def _stop_waiting(self) -> None:
+        if self._began:
+            self._began.cancel()
+            self._began = None
+
+    def _too_slow(self) -> None:
+        self._began = None
+        if self._head:
+            hint = b"Send it at once; see QA_IDLE_SECONDS."
+            self._refuse(b"408 Request Timeout", b"request_timeout", b"the request came too slowly", hint)
+        else:
+            self.transport.close()
+
+    def _refuse(self, status: bytes, code: bytes, message: bytes, hint: bytes) -> None:
+        self._stop_waiting()
+        body = _BODY % (code, message, hint)
+        retry = b"retry-after: 1\r\n" if status.startswith(b"503") else b""
+        self.transport.write(_REFUSED % (status, len(body), retry, body))
+        self.transport.close()
+
+
+def state(idle_seconds: float, most_connections: int, drain: Any) -> dict[str, Any]:
+    """What `Connection` looks for in the state of the application."""
+    return {"idle_seconds": idle_seconds, "most_connections": most_connections, "drain": drain}

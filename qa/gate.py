@@ -1,0 +1,167 @@
+"""Who is let in: tokens and sessions, what each may do, how often, and how much at a time."""
+
+from __future__ import annotations
+
+import re
+import time
+from http.cookies import CookieError, SimpleCookie
+from math import ceil
+from urllib.parse import quote
+
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import RedirectResponse
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from index.errors import QAError
+from qa.access import Access, Holder
+from qa.asking import Asking
+from qa.config import Settings
+from qa.failures import refused, reply
+from qa.guard import followed, header
+from qa.shared import Shared
+
+GLANCE = 1.0
+"""Seconds after which it is looked again whether a token still holds."""
+_KEPT = 1_000
+"""Tokens and sessions that are remembered for so long."""
+_OPEN = re.compile(r"/web/.*|/swagger/.*|/favicon\.ico|/sign-in|/health/(live|ready)")
+"""What anybody may have: the page without what is stored, how to sign in, whether the service is there."""
+_UNCOUNTED = re.compile(r"/web/.*|/swagger/.*|/favicon\.ico|/health(/.*)?|/metrics")
+"""What a page or a monitor asks for by itself, which costs next to nothing."""
+_READING = re.compile(r"/(?!feedback$|jobs)[^\0]*", re.DOTALL)
+_ASKING = {
+    "GET": _READING,
+    "HEAD": _READING,
+    "OPTIONS": re.compile(r".*", re.DOTALL),
+    "POST": re.compile(r"/ask|/feedback|/sign-out|/mcp"),
+    "DELETE": re.compile(r"/feedback/[^/]+|/mcp"),
+}
+"""What the scope `ask` allows; all else needs `manage`: what changes documents, and what other people sent."""
+
+
+def cookie_of(scheme: str) -> str:
+    """The session's cookie; browsers take `__Host-` over TLS alone, for this host alone."""
+    return "__Host-session" if scheme == "https" else "session"
+
+
+class Gate:
+    """ASGI middleware. Sets `scope["qa.holder"]`, None where nobody has to sign in, and `scope["qa.client"]`, a name.
+
+    Without any token the service is open, which `qa serve` allows on this machine alone.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, access: Access, shared: Shared, asking: Asking) -> None:
+        self._app = app
+        self._settings = settings
+        self._access = access
+        self._shared = shared
+        self._asking = asking
+        self._required = False
+        self._looked = 0.0
+        self._known: dict[str, tuple[float, Holder | None]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            refusal = await self._refusal(scope)
+        except QAError as error:
+            refusal = refused(error)
+        await (refusal or self._app)(scope, receive, send)
+
+    async def _refusal(self, scope: Scope) -> Response | None:
+        scope["qa.holder"], scope["qa.client"] = None, ""
+        required = await self._signs_in()
+        if required and not _OPEN.fullmatch(scope["path"]):
+            refusal = await self._unknown(scope)
+            if refusal:
+                return refusal
+        return self._too_many(scope, required) or self._busy(scope)
+
+    async def _signs_in(self) -> bool:
+        """Whether people sign in here; once they do, they always do."""
+        if self._settings.insecure or self._required:
+            return self._required
+        if time.monotonic() - self._looked >= GLANCE:
+            self._required = await run_in_threadpool(self._access.required)
+            self._looked = time.monotonic()
+        return self._required
+
+    async def _unknown(self, scope: Scope) -> Response | None:
+        secret, find = _shown(scope)
+        holder = await self._holder(find, secret) if secret else None
+        if holder is None:
+            return self._sign_in_first(scope, bool(secret))
+        scope["qa.holder"], scope["qa.client"] = holder, holder.name
+        allowed = _ASKING.get(scope["method"])
+        if holder.scope == "manage" or (allowed and allowed.fullmatch(scope["path"])):
+            return None
+        message = f"the token {holder.name} may ask and read, not do this"
+        return reply(403, "forbidden", message, "Use a token of the scope manage: qa token create --scope manage.")
+
+    def _sign_in_first(self, scope: Scope, shown: bool) -> Response:
+        if shown and (wait := self._shared.take(f"sign-in {address(scope)}", self._settings.sign_ins)):
+            return too_many("this address showed too many tokens that do not hold", wait)
+        if followed(scope) or (scope["method"] == "GET" and "text/html" in header(scope, b"accept")):
+            target = scope["path"] + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
+            return RedirectResponse(f"/sign-in?next={quote(target, safe='')}", 303, {"Vary": "Accept, Cookie"})
+        message = "this token does not hold, or not any more" if shown else "sign in first"
+        hint = "Send a token (Authorization: Bearer …), or open /sign-in in the browser; qa token create makes one."
+        return reply(401, "unauthorized", message, hint, {"WWW-Authenticate": "Bearer"})
+
+    async def _holder(self, find: str, secret: str) -> Holder | None:
+        """As it was a moment ago; each request would have to ask the database otherwise."""
+        looked, holder = self._known.get(find + secret, (-GLANCE, None))
+        if time.monotonic() - looked < GLANCE:
+            return holder
+        holder = await run_in_threadpool(getattr(self._access, find), secret)
+        if len(self._known) >= _KEPT:
+            self._known.clear()
+        self._known[find + secret] = time.monotonic(), holder
+        return holder
+
+    def _too_many(self, scope: Scope, required: bool) -> Response | None:
+        rate, holder = self._settings.rate, scope["qa.holder"]
+        open_here = not required and self._settings.local
+        if not rate or open_here or _UNCOUNTED.fullmatch(scope["path"]):
+            return None
+        wait = self._shared.take(f"token {holder.token_id}" if holder else f"address {address(scope)}", rate)
+        return too_many(f"over {rate} requests a minute", wait) if wait else None
+
+    def _busy(self, scope: Scope) -> Response | None:
+        if scope["path"] == "/ask" and scope["method"] in ("GET", "POST") and self._asking.full:
+            return refused(self._asking.busy())
+        return None
+
+
+def too_many(message: str, wait: float) -> Response:
+    return reply(429, "too_many_requests", message, "Wait a moment; see Retry-After.", {"Retry-After": str(ceil(wait))})
+
+
+def address(scope: Scope) -> str:
+    """Where a request comes from; of IPv6 the network, of which a client has as many addresses as it likes."""
+    host = scope["client"][0] if scope.get("client") else ""
+    return ":".join(host.split(":")[:4]) if host.count(":") > 1 else host
+
+
+def _shown(scope: Scope) -> tuple[str, str]:
+    """The secret of a request, and the method of `Access` that knows whose it is."""
+    given = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode("latin-1")
+    scheme, _, token = given.partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip(), "holder"
+    return session_of(scope), "session"
+
+
+def session_of(scope: Scope) -> str:
+    cookies: SimpleCookie = SimpleCookie()
+    try:
+        for name, value in scope["headers"]:
+            if name == b"cookie":
+                cookies.load(value.decode("latin-1"))
+    except CookieError:
+        return ""
+    found = cookies.get(cookie_of(scope["scheme"]))
+    return found.value if found else ""

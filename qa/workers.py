@@ -1,0 +1,65 @@
+"""Several processes that serve one data folder, on one address.
+
+uvicorn starts them, starts those anew that die, and ends them; each opens the library for itself. What they share
+besides the data folder is in `qa.shared`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Collection
+from multiprocessing import connection, parent_process
+from pathlib import Path
+
+from starlette.types import Receive, Scope, Send
+
+from qa import logs
+from qa.config import Settings
+
+METRICS = "metrics"
+"""The folder, in the shared one, in which the processes count together."""
+
+
+class Application:
+    """The service in a process of its own, which gets this object and opens the library by itself."""
+
+    def __init__(self, settings: Settings, hosts: Collection[str] | None, shared: Path) -> None:
+        self._settings = settings
+        self._hosts = hosts
+        self._shared = shared
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from qa.api import create_app
+        from qa.wire import open_library
+
+        logs.configure(self._settings)
+        threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+        library = open_library(self._settings, serving=True, shared=self._shared)
+        try:
+            self._app = create_app(library, self._hosts)
+            await self._app(scope, receive, send)
+        finally:
+            library.close()
+
+
+def _end_with_parent() -> None:
+    """Nobody would end this process, or start it anew, any more; and it would keep the address."""
+    parent = parent_process()
+    if parent:
+        connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def count_together(shared: Path) -> None:
+    """Have the processes that are started from now on keep their metrics where each can read those of all."""
+    folder = shared / METRICS
+    folder.mkdir()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # the library reads it there alone

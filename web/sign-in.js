@@ -1,0 +1,10 @@
+// Where to go after signing in; at once where this browser is signed in already: of a link that was followed from another
+// site the first request comes without the session.
+
+const wanted = new URLSearchParams(location.search).get("next") ?? "/";
+const onward = new URL(wanted, location);
+const address = onward.origin === location.origin ? onward.pathname + onward.search + location.hash : "/";
+
+document.querySelector("#next").value = address;
+const reply = await fetch("/health", { headers: { Accept: "application/json" } }).catch(() => null);
+if (reply?.ok && document.querySelector("#failed").hidden) location.replace(address);

@@ -72,7 +72,7 @@ class Catalogue:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"the data folder {folder} cannot be made: {error.strerror}", CHOOSE) from error
-        self.lock = WriterLock(folder)
+        self.lock = WriterLock(folder, self.path)
         self.sources = Sources(self.read, self.changing)
         self.feedback = Feedback(self.read, self.note)
         self.calibration = OwnCalibration(self.read, self.note)

@@ -193,7 +193,10 @@ class LocalEngine:
             frequencies += segment.frequencies(len(frequencies))
             parts.append(Part(segment))
         self._state = self._state_of(stamp, self._vocabulary, parts, frequencies)
+        cleared = self._cleared
         self._unstage()
+        if cleared:
+            self._forget()
         while (due := self._due()) and sum(part.live for part in due) <= AT_ONCE:
             self._exchange(due, Part(Segment.merged([(part.segment, part.hidden) for part in due])))
 

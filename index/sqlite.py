@@ -5,34 +5,74 @@ from __future__ import annotations
 import json
 import sqlite3
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from index.errors import IndexLocked, StorageError
+from index.errors import Busy, IndexLocked, StorageError
+from index.lock import gone, identity
 
 BUSY_MS = 10_000
 """How long a statement waits for another program that has the file."""
 CHOOSE = "Choose a folder that can be written: QA_DATA=/path qa …"
 """What to do about a folder that cannot be used."""
+_EMPTYING_MS = 2_000
+"""How long the log's readers are waited for when it is to be emptied: as long nobody can write."""
 _FREED = 2_000
 """Free pages given back to the system after a write, when a quarter of the file is free."""
+_KEPT, _MORE = 10, 50
+"""Connections that stay open, and how many more there may be: more than threads that use them."""
+_FILE = "file"
 
 
 def database(path: Path) -> sa.Engine:
-    """A pool of connections to a file, which is made at the first use."""
+    """A pool of connections to a file, which is made at the first use, and never again.
+
+    When the file at `path` is not there any more, or has become another one, as when its disk was away, connections to
+    the one before are closed at their next use.
+    """
     made = sa.create_engine(
         f"sqlite:///{path}",
         json_serializer=lambda value: json.dumps(value, ensure_ascii=False),
         hide_parameters=True,  # they are what documents say, and errors go to logs
+        pool_size=_KEPT,
+        max_overflow=_MORE,
+        pool_timeout=BUSY_MS / 1000,
+        pool_use_lifo=True,
     )
+    sa.event.listen(made, "do_connect", _opener(path))
     sa.event.listen(made, "connect", _configure)
+    sa.event.listen(made, "checkout", _comparer(path))
     sa.event.listen(made, "begin", _begin)
     return made
+
+
+def _opener(path: Path) -> Callable[..., sqlite3.Connection]:
+    found = False
+
+    def connect(_: object, record: Any, __: object, given: MutableMapping[str, Any]) -> sqlite3.Connection:
+        nonlocal found
+        before = identity(path)  # known before it is opened: whatever takes its place meanwhile is noticed
+        mode = "rw" if found else "rwc"
+        opened: sqlite3.Connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, **given)
+        record.info[_FILE] = before or identity(path)
+        found = True
+        return opened
+
+    return connect
+
+
+def _comparer(path: Path) -> Callable[..., None]:
+    def compare(_: object, record: Any, __: object) -> None:
+        if record.info[_FILE] != identity(path):
+            raise DisconnectionError(f"{path} is another file than the one that is open")
+
+    return compare
 
 
 def _configure(connection: Any, _: object) -> None:
@@ -85,7 +125,12 @@ def rewrite(connection: sa.Connection) -> None:
 
 def truncate_log(connection: sa.Connection) -> bool:
     """Put all of the write-ahead log into the file, and empty it; False when a reader, or a writer, still needs it."""
-    busy, _, _ = driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    raw = driver(connection)
+    raw.execute(f"PRAGMA busy_timeout={_EMPTYING_MS}").close()
+    try:
+        busy, _, _ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={BUSY_MS}").close()
     return not busy
 
 
@@ -110,7 +155,11 @@ def translated(path: Path) -> Iterator[None]:
     """SQLite's errors as ours, saying what to do."""
     try:
         yield
+    except PoolTimeout as error:
+        raise Busy(f"too much is waiting for {path}", "Try again in a moment.") from error
     except OperationalError as error:
+        if not path.exists():
+            raise gone(path) from error
         if "locked" in str(error.orig):
             raise IndexLocked(f"another program is writing to {path}", "Wait until it has finished.") from error
         if "full" in str(error.orig) or "disk I/O" in str(error.orig):

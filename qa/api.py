@@ -26,6 +26,7 @@ from qa.examples import ANSWER, QUESTIONS
 from qa.gate import Gate
 from qa.guard import Guard
 from qa.headers import DOCS_POLICY
+from qa.holders import Holders
 from qa.mcp import Endpoint
 from qa.observe import Service
 from qa.replies import ERRORS
@@ -45,6 +46,7 @@ def create_app(library: Library, hosts: Collection[str] | None = None) -> FastAP
     Its model is loaded in the background once the service runs. Where its data folder has tokens, people sign in.
     """
     settings, access = library.settings, Access(library.settings.data)
+    holders = Holders(access)
     asking = Asking(settings.questions, settings.question_seconds)
     assistants = Endpoint(library, asking.run)
 
@@ -72,7 +74,7 @@ def create_app(library: Library, hosts: Collection[str] | None = None) -> FastAP
     )
     description.install(app)
     failures.install(app)
-    app.add_middleware(Gate, settings=settings, access=access, shared=library.shared, asking=asking)
+    app.add_middleware(Gate, settings=settings, holders=holders, shared=library.shared, asking=asking)
     if settings.origins:
         headers = ["Authorization", "Content-Type", "X-Request-ID"]
         app.add_middleware(
@@ -86,7 +88,7 @@ def create_app(library: Library, hosts: Collection[str] | None = None) -> FastAP
     feedback.install(app, library)
     health.install(app, library)
     metrics.install(app, library)
-    signin.install(app, access, library.shared, settings)
+    signin.install(app, access, holders, library.shared, settings)
     app.router.add_route("/mcp", assistants, methods=["POST"], include_in_schema=False)  # type: ignore[arg-type]
     _pages(app)
     return app

@@ -104,8 +104,8 @@ class Settings(BaseSettings):
         20, gt=0, description="seconds that a client may take for the head of a request, or for any next part of it"
     )
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what is logged: this, and worse")
-    log_format: Literal["text", "json"] = Field("text", description="how it is logged, a line a record: `text` or `json`")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what is logged, and worse")
+    log_format: Literal["text", "json"] = Field("text", description="how it is logged, a line a record; or `json`")
     log_questions: bool = Field(
         False, description="log questions, and whole messages of errors, which may quote documents"
     )

@@ -21,15 +21,18 @@ _REF = "#/components/schemas/{model}"
 _BESIDE = (ErrorReply, NewDocuments)
 """Models that no endpoint names in its signature."""
 _ALWAYS = {
+    400: "The request is not HTTP as it should be, or its body cannot be read",
     401: "A token, or a sign-in, is missing or does not hold",
     403: "The token does not allow it, or a page of another site asks",
+    408: "The request came too slowly",
     414: "The address is too long",
     421: "The service does not answer to this name",
     429: "Too many requests; try again after `Retry-After`",
+    431: "The head of the request is too long",
     500: "The service failed; its log tells why",
     503: "The service cannot do it now; try again after `Retry-After`",
 }
-_WITH_BODY = {400: "The body cannot be read", 408: "It came too slowly", 413: "The body is too large"}
+_WITH_BODY = {413: "The body is too large"}
 _OPEN = ("/health/live", "/health/ready")
 """What asks nobody to sign in."""
 _SCHEMES = {

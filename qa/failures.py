@@ -82,8 +82,8 @@ def _place(location: Sequence[object]) -> str:
 
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(error.__cause__, UnicodeError | RecursionError):
-        message = "the request body: not JSON, not in UTF-8, or nested too deep"
+    if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(error.__cause__, ValueError | RecursionError):
+        message = "the request body: not JSON in UTF-8, nested too deep, or with a number of too many digits"
         return reply(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", message, _HINTS["json_invalid"])
     status = HTTPStatus(error.status_code)
     code = "content_too_large" if status == 413 else status.name.lower()  # Python renamed this one in 3.13

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import re
-import time
 from http.cookies import CookieError, SimpleCookie
 from math import ceil
 from urllib.parse import quote
 
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from index.errors import QAError
-from qa.access import Access, Holder
 from qa.asking import Asking
 from qa.config import Settings
 from qa.failures import refused, reply
 from qa.guard import followed, header
+from qa.holders import Holders, Kind
 from qa.shared import Shared
 
-GLANCE = 1.0
-"""Seconds after which it is looked again whether a token still holds."""
-_KEPT = 1_000
-"""Tokens and sessions that are remembered for so long."""
 _OPEN = re.compile(r"/web/.*|/swagger/.*|/favicon\.ico|/sign-in|/health/(live|ready)")
 """What anybody may have: the page without what is stored, how to sign in, whether the service is there."""
 _UNCOUNTED = re.compile(r"/web/.*|/swagger/.*|/favicon\.ico|/health(/.*)?|/metrics")
@@ -51,15 +45,12 @@ class Gate:
     Without any token the service is open, which `qa serve` allows on this machine alone.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, access: Access, shared: Shared, asking: Asking) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, holders: Holders, shared: Shared, asking: Asking) -> None:
         self._app = app
         self._settings = settings
-        self._access = access
+        self._holders = holders
         self._shared = shared
         self._asking = asking
-        self._required = False
-        self._looked = 0.0
-        self._known: dict[str, tuple[float, Holder | None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,25 +64,16 @@ class Gate:
 
     async def _refusal(self, scope: Scope) -> Response | None:
         scope["qa.holder"], scope["qa.client"] = None, ""
-        required = await self._signs_in()
+        required = not self._settings.insecure and await self._holders.required()
         if required and not _OPEN.fullmatch(scope["path"]):
             refusal = await self._unknown(scope)
             if refusal:
                 return refusal
         return self._too_many(scope, required) or self._busy(scope)
 
-    async def _signs_in(self) -> bool:
-        """Whether people sign in here; once they do, they always do."""
-        if self._settings.insecure or self._required:
-            return self._required
-        if time.monotonic() - self._looked >= GLANCE:
-            self._required = await run_in_threadpool(self._access.required)
-            self._looked = time.monotonic()
-        return self._required
-
     async def _unknown(self, scope: Scope) -> Response | None:
-        secret, find = _shown(scope)
-        holder = await self._holder(find, secret) if secret else None
+        kind, secret = _shown(scope)
+        holder = await self._holders.of(kind, secret) if secret else None
         if holder is None:
             return self._sign_in_first(scope, bool(secret))
         scope["qa.holder"], scope["qa.client"] = holder, holder.name
@@ -110,17 +92,6 @@ class Gate:
         message = "this token does not hold, or not any more" if shown else "sign in first"
         hint = "Send a token (Authorization: Bearer …), or open /sign-in in the browser; qa token create makes one."
         return reply(401, "unauthorized", message, hint, {"WWW-Authenticate": "Bearer"})
-
-    async def _holder(self, find: str, secret: str) -> Holder | None:
-        """As it was a moment ago; each request would have to ask the database otherwise."""
-        looked, holder = self._known.get(find + secret, (-GLANCE, None))
-        if time.monotonic() - looked < GLANCE:
-            return holder
-        holder = await run_in_threadpool(getattr(self._access, find), secret)
-        if len(self._known) >= _KEPT:
-            self._known.clear()
-        self._known[find + secret] = time.monotonic(), holder
-        return holder
 
     def _too_many(self, scope: Scope, required: bool) -> Response | None:
         rate, holder = self._settings.rate, scope["qa.holder"]
@@ -146,13 +117,13 @@ def address(scope: Scope) -> str:
     return ":".join(host.split(":")[:4]) if host.count(":") > 1 else host
 
 
-def _shown(scope: Scope) -> tuple[str, str]:
-    """The secret of a request, and the method of `Access` that knows whose it is."""
+def _shown(scope: Scope) -> tuple[Kind, str]:
+    """The secret of a request; empty where there is none."""
     given = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode("latin-1")
     scheme, _, token = given.partition(" ")
     if scheme.lower() == "bearer" and token.strip():
-        return token.strip(), "holder"
-    return session_of(scope), "session"
+        return "token", token.strip()
+    return "session", session_of(scope)
 
 
 def session_of(scope: Scope) -> str:

@@ -85,18 +85,10 @@ def _requests(
 ) -> Iterator[list[FileRequest]]:
     """A request for each file; what stands on standard input is a file for as long as it takes."""
     from index.errors import DocumentError
-    from index.load.folder import find_files
-    from qa.wire import file_request
+    from qa.library import file_requests
 
-    files: list[Path] = []
-    for path in paths:
-        if str(path) == "-":
-            continue
-        try:
-            files += [file for file in find_files([path], ignore) if not library.owns(file)]
-        except DocumentError as error:
-            failures.append(error)
-    requests = [file_request(path, library.settings, **given) for path in files]
+    requests, unfound = file_requests(library, [path for path in paths if str(path) != "-"], ignore, given)
+    failures += unfound
     with TemporaryDirectory(prefix="qa-") as folder:
         if Path("-") in paths:
             requests.append(_from_stdin(Path(folder), name, given))

@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from filelock import FileLock, Timeout
 
 from index import schema as tables
 from index.build import Report
 from index.catalogue import Catalogue
-from index.errors import DocumentError, IndexLocked, NameTaken, QAError
+from index.errors import DocumentError, IndexLocked, NameTaken, QAError, StorageError
 from index.ingest import FileRequest, Ingest, Listener, Stage
 from index.load import from_text
 from index.load.draft import Options
+from index.lock import ProcessLock, gone
 from index.types import Document
 from qa.logs import request_id, traced
 from qa.shared import Shared
@@ -108,7 +108,7 @@ class Jobs:
         self._after = after
         self._folder = catalogue.folder / "uploads"
         self._shared = shared
-        self._lock = FileLock(catalogue.folder / "jobs.lock", thread_local=False)
+        self._lock = ProcessLock(catalogue.folder / "jobs.lock")
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self.closing = False
@@ -127,7 +127,10 @@ class Jobs:
         folder = self._folder / job_id
         rows, asked_by = [], request_id()
         try:
-            folder.mkdir(parents=True)
+            if not self._catalogue.path.exists():
+                raise gone(self._catalogue.path)
+            self._folder.mkdir(exist_ok=True)
+            folder.mkdir()
             for number, item in enumerate(items):
                 item.write(folder / str(number))
                 rows.append({"job_id": job_id, "number": number, "name": item.name, "state": "queued"})
@@ -137,10 +140,15 @@ class Jobs:
             with self._catalogue.note() as connection:
                 connection.execute(sa.insert(tables.jobs), {"id": job_id, "created_at": time.time()})
                 connection.execute(sa.insert(tables.job_files), rows)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             for number in range(len(items)):
                 self._shared.forget(job_id, number)
+            if isinstance(error, OSError):
+                message = f"what was sent cannot be kept in {self._folder}: {error.strerror}"
+                raise StorageError(
+                    message, "Free some space on its disk, or let it be written, and send it again."
+                ) from error
             raise
         with self._changed:
             self._changed.notify_all()
@@ -185,7 +193,7 @@ class Jobs:
         self.drain()
         if self._thread:
             self._thread.join(timeout=LEAVE)
-        self._lock.release(force=True)
+        self._lock.release()
 
     def _run(self) -> None:
         while not self.closing:
@@ -228,10 +236,7 @@ class Jobs:
 
     def _chosen(self) -> bool:
         """Whether this process does the jobs: of several that serve a folder one does, and when it ends another."""
-        if not self._lock.is_locked:
-            with suppress(Timeout, OSError):
-                self._lock.acquire(blocking=False)
-        return self._lock.is_locked
+        return self._catalogue.path.exists() and self._lock.taken()
 
     def _next(self) -> str | None:
         """The oldest job that is not done."""

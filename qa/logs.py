@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import sqlite3
 import sys
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -35,10 +35,15 @@ _TRUSTED = (*OURS, "uvicorn", "py")
 """Loggers whose messages hold nothing of a question or a document; "py" is that of warnings."""
 _TELLING = (QAError, OSError, sqlite3.Error)
 """Exceptions whose messages name files, settings and states only."""
+_PLAIN = frozenset(RESERVED_ATTRS)
 WAITING = 10_000
 """Lines that may wait for whoever reads standard error; further ones are dropped."""
 _PATIENCE = 2.0
 """Seconds in which they are written at the end."""
+_GATHERED = 0.02
+"""Seconds in which lines are gathered, so that not each of them has to wake the thread that writes."""
+_PIECE = 4096
+"""Bytes that a pipe takes in one piece (PIPE_BUF)."""
 _ESCAPED = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
     ord("\n"): "\\n",
     ord("\t"): " ",
@@ -110,7 +115,8 @@ def _formatter(style: str) -> logging.Formatter:
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).translate(_ESCAPED)
+        line = super().format(record)
+        return line if line.isprintable() else line.translate(_ESCAPED)
 
 
 def _standard_error(line: bytes) -> None:
@@ -132,7 +138,9 @@ class Lines(logging.Handler):
         self._outspoken = outspoken
         self._write = write
         self._dropped = 0
-        self._waiting: queue.Queue[bytes] = queue.Queue(WAITING)
+        self._waiting: deque[bytes] = deque()
+        self._some = threading.Event()
+        self._writing = False
         threading.Thread(target=self._run, name="log", daemon=True).start()
 
     def format(self, record: logging.LogRecord) -> str:
@@ -141,7 +149,7 @@ class Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._put(self.format(record))
-            if self._dropped and not self._waiting.full():
+            if self._dropped and len(self._waiting) < WAITING:
                 dropped, self._dropped = self._dropped, 0
                 told = logging.LogRecord(__name__, logging.WARNING, "", 0, "%d lines were dropped", (dropped,), None)
                 self._put(self.format(told))
@@ -151,29 +159,41 @@ class Lines(logging.Handler):
     def flush(self) -> None:
         """Wait until the lines so far are written, but not for long."""
         end = time.monotonic() + _PATIENCE
-        while self._waiting.unfinished_tasks and time.monotonic() < end:
+        while (self._waiting or self._writing) and time.monotonic() < end:
             time.sleep(0.005)
 
     def _put(self, line: str) -> None:
-        try:
-            self._waiting.put_nowait(line.encode(errors="backslashreplace") + b"\n")
-        except queue.Full:
+        if len(self._waiting) >= WAITING:
             self._dropped += 1
+            return
+        self._waiting.append(line.encode(errors="backslashreplace") + b"\n")
+        if not self._some.is_set():
+            self._some.set()
 
     def _run(self) -> None:
         while True:
-            line = self._waiting.get()
-            with suppress(OSError, ValueError):  # nobody reads it any more
-                self._write(line)
-            self._waiting.task_done()
+            self._some.wait()
+            time.sleep(_GATHERED)
+            self._some.clear()
+            self._writing = True
+            while self._waiting:
+                with suppress(OSError, ValueError):  # nobody reads it any more
+                    self._write(self._batch())
+            self._writing = False
+
+    def _batch(self) -> bytes:
+        """The next lines, not more than the system writes in one piece: other processes write there too."""
+        batch = self._waiting.popleft()
+        while self._waiting and len(batch) + len(self._waiting[0]) <= _PIECE:
+            batch += self._waiting.popleft()
+        return batch
 
 
 def prepared(record: logging.LogRecord, outspoken: bool) -> logging.LogRecord:
     """A record as it is shown: with its time and the id of its request, and without what may quote a text."""
-    trusted = outspoken or record.name.partition(".")[0] in _TRUSTED
-    shown = {name: value for name, value in vars(record).items() if name in RESERVED_ATTRS}
-    if record.name.partition(".")[0] in OURS:
-        shown = dict(vars(record))
+    top = record.name.partition(".")[0]
+    trusted = outspoken or top in _TRUSTED
+    shown = {name: value for name, value in vars(record).items() if top in OURS or name in _PLAIN}
     # Of other libraries' messages, what stands before anything is filled in.
     message = record.getMessage() if trusted else str(record.msg).partition("\n")[0].partition(":")[0]
     told = "".join(explained(record.exc_info[1], outspoken)) if record.exc_info and record.exc_info[1] else None

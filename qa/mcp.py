@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -152,7 +153,7 @@ async def serve_stdio(library: Library) -> None:
 class Endpoint:
     """The ASGI application at `/mcp`, for POST; it answers while `running`, which may be entered again and again.
 
-    Who may come here, by which name and from which page, is looked after outside of it.
+    Who may come here, by which name, from which page and with how much is looked after outside of it.
     """
 
     def __init__(self, library: Library, ask: Runner = run_in_threadpool) -> None:
@@ -161,7 +162,9 @@ class Endpoint:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        self._sessions = StreamableHTTPSessionManager(self._server, json_response=True, stateless=True)
+        self._sessions = StreamableHTTPSessionManager(
+            self._server, json_response=True, stateless=True, max_request_body_size=sys.maxsize
+        )
         try:
             async with self._sessions.run():
                 yield

@@ -88,7 +88,9 @@ def _named(description: Part, *, requests: bool) -> set[str]:
     seen, todo = set[str](), []
     for operations in description["paths"].values():
         for operation in operations.values():
-            todo.append([operation.get("requestBody"), operation.get("parameters")] if requests else operation["responses"])
+            todo.append(
+                [operation.get("requestBody"), operation.get("parameters")] if requests else operation["responses"]
+            )
     while todo:
         for name in set(_references(todo.pop())) - seen:
             seen.add(name)
@@ -111,8 +113,16 @@ def _narrowed(place: str, old: Part, new: Part) -> Iterator[str]:
     yield from _changed(place, old, new)
     for field in sorted({*new.get("required", [])} - {*old.get("required", [])}):
         yield f"{place}: {field} is required"
-    for limit, narrower in (("maxLength", min), ("maximum", min), ("maxItems", min), ("minimum", max), ("minLength", max)):
-        if limit in new and (limit not in old or (new[limit] != old[limit] and narrower(new[limit], old[limit]) == new[limit])):
+    for limit, narrower in (
+        ("maxLength", min),
+        ("maximum", min),
+        ("maxItems", min),
+        ("minimum", max),
+        ("minLength", max),
+    ):
+        if limit in new and (
+            limit not in old or (new[limit] != old[limit] and narrower(new[limit], old[limit]) == new[limit])
+        ):
             yield f"{place}: {limit} is {new[limit]}, and was {old.get(limit, 'none')}"
     for value in old.get("enum", []):
         if "enum" in new and value not in new["enum"]:

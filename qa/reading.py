@@ -136,7 +136,7 @@ def _pages(app: FastAPI, library: Library) -> None:
     )
     def get_page(
         document_id: str,
-        number: Annotated[int, PathParameter(ge=1, le=2**31)],
+        number: Annotated[int, PathParameter(ge=1, le=2**31, examples=[1])],
         request: Request,
         start: Annotated[int, Query(ge=0, le=2**31, description="first marked character")] = 0,
         end: Annotated[int, Query(ge=0, le=2**31, description="the one after the last")] = 0,
@@ -155,7 +155,7 @@ def _pages(app: FastAPI, library: Library) -> None:
     @app.get("/documents/{document_id}/pages/{number}/mark", responses=NOT_FOUND, tags=["documents"])
     def find_on_page(
         document_id: str,
-        number: Annotated[int, PathParameter(ge=1, le=2**31)],
+        number: Annotated[int, PathParameter(ge=1, le=2**31, examples=[1])],
         start: Annotated[int, Query(ge=0, le=2**31, description="first character")],
         end: Annotated[int, Query(ge=0, le=2**31, description="the one after the last")],
     ) -> PageMark:

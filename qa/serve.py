@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import resource
+import signal
 import socket
 from contextlib import suppress
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.supervisors import Multiprocess
 
 from index.errors import QAError
 from qa import logs
@@ -17,12 +17,11 @@ from qa.access import Access
 from qa.api import create_app
 from qa.config import Settings
 from qa.connections import Connection
+from qa.ending import DRAIN, Timely, leave
 from qa.shared import shared_folder
 from qa.wire import Library, index_seeds, open_library
-from qa.workers import Application, count_together
+from qa.workers import Application, Processes, count_together
 
-DRAIN = 4
-"""Seconds in which what was begun is finished when the service ends."""
 _OTHER_FILES = 1_000
 """File handles for all but connections."""
 
@@ -59,10 +58,11 @@ def _check_exposure(settings: Settings) -> None:
 
 
 def _serve_alone(settings: Settings, listener: socket.socket) -> None:
+    signal.signal(signal.SIGTERM, leave)  # uvicorn sends it again once it has drained
     library = open_library(settings, make=True, serving=True)
     try:
         _welcome(library, listener)
-        uvicorn.Server(_config(create_app(library, settings.names), settings)).run(sockets=[listener])
+        uvicorn.Server(_config(Timely(create_app(library, settings.names)), settings)).run(sockets=[listener])
     finally:
         library.close()
 
@@ -75,7 +75,7 @@ def _serve_together(settings: Settings, listener: socket.socket) -> None:
         library.close()
     with shared_folder() as shared:
         count_together(shared)
-        Multiprocess(_config(Application(settings, settings.names, shared), settings), [listener]).run()
+        Processes(_config(Application(settings, settings.names, shared), settings), [listener]).run()
 
 
 def _welcome(library: Library, listener: socket.socket) -> None:

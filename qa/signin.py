@@ -14,14 +14,15 @@ from qa.access import SESSION, Access
 from qa.config import Settings, resource
 from qa.gate import address, cookie_of, session_of
 from qa.headers import FORM_POLICY
+from qa.holders import Holders
 from qa.shared import Shared
 
-_HIDDEN = " hidden"
+_HIDDEN = 'role="alert" hidden>'
 _SAFE = re.compile(r"/(?![/\\])[^\\\x00-\x20]*")
 """An address of this service: one that begins with two slashes, or what a browser takes for them, is of another."""
 
 
-def install(app: FastAPI, access: Access, shared: Shared, settings: Settings) -> None:
+def install(app: FastAPI, access: Access, holders: Holders, shared: Shared, settings: Settings) -> None:
     show = partial(_page, (resource("web") / "sign-in.html").read_text(encoding="utf-8"))
 
     @app.api_route("/sign-in", methods=["GET", "HEAD"], include_in_schema=False)
@@ -47,7 +48,7 @@ def install(app: FastAPI, access: Access, shared: Shared, settings: Settings) ->
 
     @app.post("/sign-out", include_in_schema=False)
     def sign_out(request: Request) -> Response:
-        access.sign_out(session_of(request.scope))
+        holders.sign_out(session_of(request.scope))
         reply = RedirectResponse("/sign-in", 303, {"Clear-Site-Data": '"cache"'})
         _set(request, reply, "", 0)
         return reply
@@ -55,7 +56,7 @@ def install(app: FastAPI, access: Access, shared: Shared, settings: Settings) ->
 
 def _page(page: str, failed: str, status: int, headers: dict[str, str] | None = None) -> Response:
     if failed:
-        page = page.replace(f'id="failed"{_HIDDEN}>', f'id="failed">{failed}')
+        page = page.replace(_HIDDEN, f'role="alert">{failed}')
     return HTMLResponse(
         page, status, {"Content-Security-Policy": FORM_POLICY, "Cache-Control": "no-store"} | (headers or {})
     )

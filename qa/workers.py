@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Collection
 from multiprocessing import connection, parent_process
 from pathlib import Path
 
 from starlette.types import Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.supervisors import Multiprocess
 
 from qa import logs
 from qa.config import Settings
+from qa.ending import LAST, Timely
 
 METRICS = "metrics"
 """The folder, in the shared one, in which the processes count together."""
@@ -44,10 +48,29 @@ class Application:
         threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
         library = open_library(self._settings, serving=True, shared=self._shared)
         try:
-            self._app = create_app(library, self._hosts)
+            self._app = Timely(create_app(library, self._hosts))
             await self._app(scope, receive, send)
         finally:
             library.close()
+
+
+class Processes(Multiprocess):
+    """uvicorn's, which end in time also where one of them hangs."""
+
+    def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+
+    def _end(self, number: int, _: object) -> None:
+        self.signal_queue.append(number)
+        timer = threading.Timer(LAST, self._kill)
+        timer.daemon = True
+        timer.start()
+
+    def _kill(self) -> None:
+        for one in self.processes:
+            one.process.kill()
 
 
 def _end_with_parent() -> None:

@@ -232,12 +232,6 @@ def test_a_bad_document_is_refused_and_its_neighbours_are_not_stored(client: Tes
     assert client.get("/documents").json() == before
 
 
-def test_a_body_over_the_limit_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qa.guard.MAX_BODY", 1000)
-    reply = client.post("/documents", json={"documents": [{"title": "t", "text": "x" * 2000}]})
-    assert (reply.status_code, reply.json()["error"]["code"]) == (413, "content_too_large")
-
-
 def test_nothing_indexed_names_the_command(make_library: Callable[..., Library]) -> None:
     with TestClient(create_app(make_library())) as client:
         reply = client.post("/ask", json={"question": "Who?"})

@@ -85,7 +85,7 @@ def test_waiting_reads_the_files_of_a_job_no_more_often_the_more_there_are(clien
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
     assert [one["state"] for one in body["files"]] == ["done"] * count
-    assert len(read) <= 3  # when it is acknowledged, when it is done, and what is told in the end
+    assert len(read) <= 4  # when it is acknowledged, whose it is, when it is done, and what is told in the end
 
 
 def test_when_no_file_could_be_read_waiting_ends_in_an_error(client: TestClient) -> None:

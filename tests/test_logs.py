@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 
 from index.errors import DocumentError
 from index.sqlite import database
-from qa.logs import Lines, asked, explained, prepared, request_id, traced
+from qa.logs import WAITING, Lines, asked, explained, prepared, request_id, traced
 from qa.observe import Service
 from tests.conftest import Server
 
@@ -123,24 +123,38 @@ def test_of_the_messages_of_other_libraries_only_what_is_fixed_is_told() -> None
 def test_a_reader_of_the_log_that_stands_still_stops_nobody_and_is_told_what_it_missed() -> None:
     written, go_on = list[bytes](), Event()
 
-    def write(line: bytes) -> None:
+    def write(batch: bytes) -> None:
         go_on.wait(20)
-        written.append(line)
+        written.extend(batch.splitlines())
+
+    def until(count: int) -> None:
+        end = time.monotonic() + 20
+        while len(written) < count and time.monotonic() < end:
+            time.sleep(0.01)
 
     lines = Lines(logging.Formatter("%(message)s"), False, write)
-    for number in range(10_100):
+    for number in range(WAITING + 2_000):
         lines.emit(record("line %d", number))
     go_on.set()
-    end = time.monotonic() + 20
-    while len(written) < 10_000 and time.monotonic() < end:
-        time.sleep(0.01)
+    until(WAITING)
     lines.emit(record("the last"))
-    while not (written and written[-1].endswith(b"were dropped\n")) and time.monotonic() < end:
-        time.sleep(0.01)
-    assert written[0] == b"line 0\n"
-    assert b"the last\n" in written
-    dropped = int(written[-1].split()[0])
-    assert dropped + len(written) - 2 == 10_100
+    lines.flush()
+    assert written[0] == b"line 0"
+    assert written[-2] == b"the last"
+    dropped = int(written[-1].removesuffix(b" lines were dropped"))
+    assert dropped + len(written) - 2 == WAITING + 2_000
+
+
+def test_lines_are_written_whole_in_pieces_that_a_pipe_takes_at_once() -> None:
+    written = list[bytes]()
+    lines = Lines(logging.Formatter("%(message)s"), False, written.append)
+    for number in range(1_000):
+        lines.emit(record("line %d", number))
+    lines.emit(record("x" * 5_000))
+    lines.flush()
+    assert [len(piece) for piece in written if len(piece) > 4_096] == [5_001]
+    assert all(piece.endswith(b"\n") for piece in written)
+    assert b"".join(written).splitlines()[:1_000] == [b"line %d" % number for number in range(1_000)]
 
 
 def test_a_reader_of_the_log_that_has_gone_stops_nobody() -> None:

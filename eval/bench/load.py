@@ -151,7 +151,7 @@ def _figures(one: Measured) -> Row:
             found[f"{name}: replies"] = ", ".join(f"{count} x {status}" for status, count in seen.statuses.items())
     return found | {
         "recovered from that, s": "never" if one.recovered is None else one.recovered,
-        "uploaded in, s": one.uploaded_in or "",
+        "documents uploaded, in s": f"{one.uploaded}, {one.uploaded_in}" if one.uploaded else "",
         "memory when ready, at most, at the end, MB": f"{memory[0]:.0f}, {max(memory):.0f}, {memory[-1]:.0f}",
         "the client itself: processor time a question, us": one.cost,
         "sent late by, p99, ms": one.half.late if one.half else "",

@@ -64,7 +64,7 @@ class Summary:
     answered_per_second: float
     """Within the stretch: what was answered later does not count."""
     in_time: float
-    """The share of those asked that was."""
+    """The share that was, of those that were due before the last twentieth of it."""
     p50: float
     p95: float
     p99: float
@@ -80,14 +80,16 @@ def summary(offer: Offer) -> Summary:
     """Of an offer that has settled; times are NaN when nothing was answered."""
     end = offer.began + offer.seconds
     statuses = Counter(one.status for one in offer.outcomes)
-    in_time = sum(one.status == 200 and one.done <= end for one in offer.outcomes)
+    in_time = [one for one in offer.outcomes if one.status == 200 and one.done <= end]
+    before = end - offer.seconds / 20
+    due = sum(one.due <= before for one in offer.outcomes)
     waited = [one.done - one.due for one in offer.outcomes if one.status in (200, UNANSWERED)]
     p50, p95, p99 = (round(float(one) * 1e3, 2) for one in np.percentile(waited or [np.nan], (50, 95, 99)))
     late = np.percentile([one.sent - one.due for one in offer.outcomes] or [np.nan], 99)
     return Summary(
         asked=len(offer.outcomes),
-        answered_per_second=round(in_time / offer.seconds, 1),
-        in_time=in_time / len(offer.outcomes) if offer.outcomes else 1.0,
+        answered_per_second=round(len(in_time) / offer.seconds, 1),
+        in_time=sum(one.due <= before for one in in_time) / due if due else 1.0,
         p50=p50,
         p95=p95,
         p99=p99,

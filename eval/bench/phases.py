@@ -18,8 +18,8 @@ from eval.bench.process import Sample
 from eval.bench.services import Service, uploaded
 
 RISE = 1.25
-FOLLOWS = 0.95
-"""The share of a step's questions that must be answered within it, for the service to be said to follow."""
+FOLLOWS = 0.97
+"""The share of a step's questions, but for the last, that are answered within it where the service follows."""
 MOST_STEPS = 24
 SLOWED = 2.0
 """A lone question takes as long as before again when the median of five is below so many times the median before."""
@@ -28,6 +28,8 @@ _GIVEN_UP = 60.0
 """Seconds after which a recovery is not waited for any longer."""
 _GROUP = 10
 """Documents of an upload."""
+_UPLOADING = 180.0
+"""Seconds after which no more are begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Measured:
     rate: float = 0.0
     """The highest offered that it followed."""
     peak: float = 0.0
-    """What it answered then."""
+    """What it answered then, counting only what it answered in time."""
     most: float = 0.0
     """Answered in any step, also where it did not follow or answered some with errors."""
     half: Summary | None = None
@@ -67,6 +69,8 @@ class Measured:
     """Seconds from the end of the flood; None when it was given up."""
     quarter: Summary | None = None
     uploading: Summary | None = None
+    uploaded: int = 0
+    """Documents, in `uploaded_in` seconds."""
     uploaded_in: float = 0.0
     seen: list[dict[str, Any]] = field(default_factory=list)
     memory: list[tuple[str, Sample]] = field(default_factory=list)
@@ -98,11 +102,11 @@ class _Measuring:
 
     async def all_phases(self) -> None:
         await self._alone()
-        rate = self.result.rate = await self._rising()
-        await self._at_half(rate)
-        await self._above(rate)
+        self.result.rate = await self._rising()
+        await self._at_half()
+        await self._above()
         if self._service.uploads:
-            await self._uploading(rate / 4)
+            await self._uploading()
 
     @asynccontextmanager
     async def watched(self) -> Any:
@@ -181,13 +185,13 @@ class _Measuring:
         between = rate * (1 + RISE) / 2
         return between if await self._follows(between) else rate
 
-    async def _at_half(self, rate: float) -> None:
-        self.result.half = await self._step("half of the peak", rate / 2, self._plan.steady)
+    async def _at_half(self) -> None:
+        self.result.half = await self._step("half of the peak", self.result.peak / 2, self._plan.steady)
         self.result.cost = round(self.result.seen[-1]["client us"], 1)
 
-    async def _above(self, rate: float) -> None:
+    async def _above(self) -> None:
         """Half more than it can answer; then how long it takes until it is as before."""
-        self._phase, over = "above the peak", rate * 1.5
+        self._phase, over = "above the peak", self.result.rate * 1.5
         offer = await self._client.offer(self._requests, over, self._plan.flood, self._chance)
         end = time.perf_counter()
         self.result.recovered = await self._recovery(end)
@@ -205,26 +209,28 @@ class _Measuring:
                     return round(time.perf_counter() - end, 2)
         return None
 
-    async def _uploading(self, rate: float) -> None:
+    async def _uploading(self) -> None:
         """The same rate without and with documents being sent in; these are removed again."""
+        rate = self.result.peak / 4
         self.result.quarter = await self._step("quarter of the peak", rate, self._plan.steady)
         over, began = asyncio.Event(), time.perf_counter()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._upload(over))
             group.create_task(self._ask_meanwhile(rate, over))
         self.result.uploaded_in = round(time.perf_counter() - began, 1)
-        for one in uploaded(self._plan.documents):
+        for one in uploaded(self.result.uploaded):
             await self._client.ask(delete(f"/documents/{one['id']}"))
 
     async def _upload(self, over: asyncio.Event) -> None:
         """A few at a time, each time until they are searchable."""
-        documents = list(uploaded(self._plan.documents))
+        documents, end = list(uploaded(self._plan.documents)), time.perf_counter() + _UPLOADING
         async with Client(self._service.url, patience=600) as client:
-            for start in range(0, len(documents), _GROUP):
-                group = {"documents": documents[start : start + _GROUP]}
-                outcome = await client.ask(post("/documents?wait=true", group))
+            while self.result.uploaded < len(documents) and time.perf_counter() < end:
+                group = documents[self.result.uploaded :][:_GROUP]
+                outcome = await client.ask(post("/documents?wait=true", {"documents": group}))
                 if outcome.status != 201:
                     raise AssertionError(f"an upload was answered by {outcome.status}")
+                self.result.uploaded += len(group)
         over.set()
 
     async def _ask_meanwhile(self, rate: float, over: asyncio.Event) -> None:

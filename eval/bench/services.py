@@ -86,11 +86,11 @@ def _drawn(library: Library, embedder: Embedder, size: int) -> tuple[list[str], 
 
 
 def uploaded(count: int, first: int = 3_000) -> Iterator[dict[str, Any]]:
-    """Documents to send in: ten paragraphs each of the public sets."""
+    """Documents to send in: five paragraphs each of the public sets."""
     paragraphs = texts()
     for number in range(count):
-        start = (first + 10 * number) % (len(paragraphs) - 10)
-        text = "\n\n".join(paragraphs[start : start + 10])
+        start = (first + 5 * number) % (len(paragraphs) - 5)
+        text = "\n\n".join(paragraphs[start : start + 5])
         yield {"id": f"uploaded-{number}", "title": f"Document {number}", "text": text}
 
 

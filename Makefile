@@ -5,9 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 BROWSER := command -v chromium chromium-browser google-chrome >/dev/null || $(MAKE) --no-print-directory chromium
-PEERS := txtai==9.14.0 'haystack-ai<3'
+PEERS := 'txtai[api]==9.14.0' 'haystack-ai<3'
 
-.PHONY: serve test test-web check eval eval-all eval-pages tune followups bench bench-peers bench-web calibrate example screenshots clean
+.PHONY: serve test test-web check eval eval-all eval-pages tune followups bench bench-peers bench-web load soak calibrate example openapi screenshots clean
 .DEFAULT_GOAL := serve
 
 serve: $(VENV)/.installed
@@ -55,6 +55,14 @@ bench: $(VENV)/.benchmark
 bench-peers: .venv-peers/.installed
 	@.venv-peers/bin/python -m eval.bench.peers
 
+# The service under load, beside txtai's own API over the same texts; half an hour at most, and 5 GB of disk for a while.
+load: $(VENV)/.benchmark .venv-peers/.installed
+	@$(BIN)/python -m eval.bench.load
+
+# Half an hour of mixed traffic; fails when memory, open files or threads grow.
+soak: $(VENV)/.benchmark
+	@$(BIN)/python -m eval.bench.soak
+
 # How fast the page is, beside Gradio's chat, which has an environment of its own.
 bench-web: $(VENV)/.developer .venv-gradio/.installed
 	@$(BROWSER)
@@ -67,6 +75,10 @@ calibrate: $(VENV)/.evaluation
 # Makes the worked example of the API's description and the README anew.
 example: $(VENV)/.installed
 	$(BIN)/python -m qa.examples
+
+# Keeps the API's description as it is now (docs/openapi.json), and says what that breaks.
+openapi: $(VENV)/.installed
+	@$(BIN)/python -m qa.description
 
 # Takes the pictures of the README anew.
 screenshots: $(VENV)/.developer

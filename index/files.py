@@ -180,7 +180,8 @@ def _checked(folder: Path, name: str, files: Mapping[str, Sequence[int]]) -> Kep
 @contextmanager
 def _new(target: Path) -> Iterator[Path]:
     """A new folder, gone again when writing into it fails."""
-    target.mkdir(parents=True)
+    target.parent.mkdir(exist_ok=True)  # not the data folder, which may be away
+    target.mkdir()
     try:
         yield target
     except BaseException:

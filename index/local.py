@@ -292,7 +292,7 @@ class LocalEngine:
         """Become the process that saves, if there is none."""
         if self._lock is None:
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(exist_ok=True)  # not the data folder, which may be away
                 lock = FileLock(folder / "engine.lock", thread_local=False)
                 lock.acquire(blocking=False)
                 self._lock = lock

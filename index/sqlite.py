@@ -82,6 +82,7 @@ def _configure(connection: Any, _: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        "secure_delete=ON",  # what is removed is overwritten: only some builds of SQLite do so by themselves
         "cache_size=-32768",
     ]
     if connection.execute("PRAGMA page_count").fetchone() == (0,):  # only a new file can still be told

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from index.errors import Conflict, StorageError
+from index.lock import gone
 from index.sqlite import CHOOSE, database, translated
 
 FILE = "access.sqlite3"
@@ -93,6 +94,7 @@ class Access:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         self._database = database(self.path)
+        self._found = self.path.exists()
         self._clock = Clock()
 
     def required(self) -> bool:
@@ -142,7 +144,7 @@ class Access:
         """Who has this token; None when it was never made, has expired, or was revoked."""
         token_id, _, secret = token.removeprefix(PREFIX).partition("_")
         columns = _tokens.c.digest, _tokens.c.id, _tokens.c.name, _tokens.c.scope, _tokens.c.expires_at
-        return self._found(sa.select(*columns).where(_tokens.c.id == token_id, _holds()), secret)
+        return self._holder(sa.select(*columns).where(_tokens.c.id == token_id, _holds()), secret)
 
     def sign_in(self, token: str) -> tuple[str, float] | None:
         """A session for a browser, and when it ends; None for a token that does not hold."""
@@ -166,12 +168,12 @@ class Access:
         session_id, _, secret = session.partition("_")
         columns = _sessions.c.digest, _tokens.c.id, _tokens.c.name, _tokens.c.scope, _sessions.c.expires_at
         query = sa.select(*columns).join(_tokens, _tokens.c.id == _sessions.c.token_id)
-        return self._found(query.where(_sessions.c.id == session_id, _holds()), secret)
+        return self._holder(query.where(_sessions.c.id == session_id, _holds()), secret)
 
     def close(self) -> None:
         self._database.dispose()
 
-    def _found(self, query: sa.Select[Any], secret: str) -> Holder | None:
+    def _holder(self, query: sa.Select[Any], secret: str) -> Holder | None:
         with self._read() as connection:
             row = connection.execute(query).first() if connection is not None else None
         if row is None or not hmac.compare_digest(row[0], _digest(secret)):
@@ -179,10 +181,18 @@ class Access:
         holder = Holder(*row[1:])
         return None if holder.expires_at is not None and holder.expires_at <= self._clock.now() else holder
 
+    def _there(self) -> bool:
+        """Whether there is the file; one that was there before is missed, not made anew: its tokens still hold."""
+        there = self.path.exists()
+        if self._found and not there:
+            raise gone(self.path)
+        self._found = there
+        return there
+
     @contextmanager
     def _read(self) -> Iterator[sa.Connection | None]:
         """None where no token was ever made: reading makes no file."""
-        if not self.path.exists():
+        if not self._there():
             yield None
             return
         with translated(self.path), self._database.begin() as connection:
@@ -191,8 +201,9 @@ class Access:
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.touch(0o600)
+            if not self._there():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.touch(0o600)
         except OSError as error:
             raise StorageError(f"{self.path} cannot be written: {error.strerror}", CHOOSE) from error
         writing = self._database.connect().execution_options(writes=True)

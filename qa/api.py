@@ -17,7 +17,20 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from index.errors import IndexMissing
-from qa import __version__, description, documents, failures, feedback, health, logs, metrics, reading, shelf, signin
+from qa import (
+    __version__,
+    description,
+    documents,
+    failures,
+    feedback,
+    health,
+    logs,
+    metrics,
+    question,
+    reading,
+    shelf,
+    signin,
+)
 from qa.access import Access
 from qa.asking import Asking
 from qa.config import Settings, resource
@@ -48,7 +61,7 @@ def create_app(library: Library, hosts: Collection[str] | None = None) -> FastAP
     settings, access = library.settings, Access(library.settings.data)
     holders = Holders(access)
     asking = Asking(settings.questions, settings.question_seconds)
-    assistants = Endpoint(library, asking.run)
+    assistants = Endpoint(library, asking.run, _found)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
@@ -72,6 +85,7 @@ def create_app(library: Library, hosts: Collection[str] | None = None) -> FastAP
         redoc_url=None,
         generate_unique_id_function=description.name_of,
     )
+    app.state.library, app.state.asking = library, asking
     description.install(app)
     failures.install(app)
     app.add_middleware(Gate, settings=settings, holders=holders, shared=library.shared, asking=asking)
@@ -104,17 +118,7 @@ def _ask(app: FastAPI, library: Library, asking: Asking) -> None:
     def answer(request: AskRequest) -> Answer:
         _check_length(request, library.settings)
         _check_documents(library, request.document_ids)
-        if library.settings.log_questions:
-            logs.asked(request.question)
-        found = library.answerer.ask(
-            request.question,
-            request.top_k,
-            [turn.turn() for turn in request.history],
-            request.filter(),
-            request.mode,
-        )
-        metrics.observe(found, request.mode, library.model)
-        return found
+        return _found(library, request)
 
     @app.post("/ask", responses=replies, tags=["ask"])
     async def ask(request: Annotated[AskRequest, Body(openapi_examples=QUESTIONS)]) -> Answer:
@@ -133,16 +137,20 @@ def _ask(app: FastAPI, library: Library, asking: Asking) -> None:
         return await asking.run(lambda: answer(request))
 
 
+def _found(library: Library, request: AskRequest) -> Answer:
+    """The answer to a question that was checked, over whichever protocol it came."""
+    if library.settings.log_questions:
+        logs.asked(request.question)
+    answer = question.found(library, request)
+    metrics.observe(answer, request.mode, library.model)
+    return answer
+
+
 def _check_length(request: AskRequest, settings: Settings) -> None:
     """Raises RequestValidationError over the limits that are set here; those of everybody are in the request's type."""
-    limits = (
-        ("question", len(request.question), settings.question_characters, "characters"),
-        ("history", len(request.history), settings.history_turns, "questions"),
-    )
-    for name, length, most, what in limits:
-        if length > most:
-            message = f"has {length:,} {what}, over {most:,}"
-            raise RequestValidationError([{"loc": ("body", name), "msg": message, "type": "string_too_long"}])
+    long = question.over(request, settings)
+    if long:
+        raise RequestValidationError([{"loc": ("body", long[0]), "msg": long[1], "type": "string_too_long"}])
 
 
 def _check_documents(library: Library, document_ids: list[str] | None) -> None:

@@ -19,14 +19,14 @@ class Asking:
     """Takes at most `most` questions at a time, each for at most so many seconds."""
 
     def __init__(self, most: int, seconds: float) -> None:
-        self._most = most
+        self.most = most
         self._seconds = seconds
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ask")
         self.taken = 0
 
     @property
     def full(self) -> bool:
-        return self.taken >= self._most
+        return self.taken >= self.most
 
     def busy(self) -> Busy:
         return Busy(f"{self.taken} questions are waiting already", "Ask again in a moment; see QA_QUESTIONS.")

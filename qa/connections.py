@@ -7,6 +7,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from qa import metrics
+
 HEAD = 64 << 10
 """Most bytes of a request's line and headers, or of what follows a body before the next."""
 _REFUSED = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n%s\r\n%s"
@@ -19,7 +21,9 @@ class Connection(HttpToolsProtocol):
 
     _began: asyncio.TimerHandle | None = None
     _head = 0
-    """Bytes of the head so far; of one that is complete None."""
+    """Bytes that came of a head that is not complete."""
+    _read = 0
+    """Bytes of the address and the headers that were read of a request."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -41,16 +45,33 @@ class Connection(HttpToolsProtocol):
             self._head = len(data)
             self._wait()
         super().data_received(data)
-        if self._began and self._head > HEAD:
-            hint = b"Send fewer or shorter headers."
-            self._refuse(b"431 Request Header Fields Too Large", b"header_too_large", b"the head is too long", hint)
+        if self._began and self._head > HEAD and not self.transport.is_closing():
+            self._refuse_head()
+
+    def on_message_begin(self) -> None:
+        self._read = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._read += len(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._read += len(name) + len(value)
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._stop_waiting()
+        if self._read > HEAD:
+            raise ValueError("the head is too long")  # the parser's own, which ends in send_400_response
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
-        self._refuse(b"400 Bad Request", b"bad_request", b"this is not HTTP as it should be", b"Check what sends it.")
+        if self._read > HEAD:
+            self._refuse_head()
+        else:
+            hint = b"Check what sends it."
+            self._refuse(b"400 Bad Request", b"bad_request", b"this is not HTTP as it should be", hint)
 
     def shutdown(self) -> None:
         self.app_state["drain"]()
@@ -72,10 +93,15 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _refuse_head(self) -> None:
+        hint = b"Send fewer or shorter headers."
+        self._refuse(b"431 Request Header Fields Too Large", b"header_too_large", b"the head is too long", hint)
+
     def _refuse(self, status: bytes, code: bytes, message: bytes, hint: bytes) -> None:
         self._stop_waiting()
         body = _BODY % (code, message, hint)
         retry = b"retry-after: 1\r\n" if status.startswith(b"503") else b""
+        metrics.refusals.labels(code.decode()).inc()
         self.transport.write(_REFUSED % (status, len(body), retry, body))
         self.transport.close()
 

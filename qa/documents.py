@@ -22,6 +22,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException as Unreadable
 
 from index.errors import Busy, Conflict, DocumentError, QAError
 from index.ingest import Existing, free_names
@@ -151,8 +152,13 @@ async def _taken(request: Request, library: Library) -> Job:
     """What a request brings, on the disk."""
     kind, most = request.headers.get("content-type", "").lower(), library.settings.upload_files
     if kind.startswith("multipart/form-data"):
-        async with request.form(max_files=most, max_fields=MOST_FIELDS) as form:
-            return await run_in_threadpool(library.jobs.add, _files(form))
+        try:
+            async with request.form(max_files=most, max_fields=MOST_FIELDS) as form:
+                return await run_in_threadpool(library.jobs.add, _files(form))
+        except Unreadable as error:
+            if error.status_code == 400 and "Too many files" in str(error.detail):
+                raise HTTPException(413, f"more than {most:,} files; send some of them at a time") from error
+            raise
     if not re.match(r"application/([\w.-]+\+)?json\b", kind):
         raise HTTPException(415, "send application/json, or multipart/form-data with files")
     return await run_in_threadpool(lambda body: library.jobs.add(_texts(body)), await request.body())

@@ -61,6 +61,8 @@ class Guard:
             await self._app(scope, self._measured(scope, receive), guarded_send)
 
     def _refusal(self, scope: Scope) -> Response | None:
+        if sum(name == b"host" for name, _ in scope["headers"]) > 1:  # a proxy may go by the other one
+            return reply(400, "bad_request", "the request names two hosts", "Send one Host header.")
         if self._hosts is not None and _host(scope) not in self._hosts:
             message = "this service is not reached by that name"
             return reply(421, "misdirected_request", message, "Open it by the address that it printed; see QA_HOSTS.")

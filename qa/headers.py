@@ -22,7 +22,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 _CACHED = (
-    (re.compile(r"/ask|/feedback(/.*)?|/documents/[^/]+/(text|matches|original)"), "no-store"),
+    (re.compile(r"/ask|/mcp|/feedback(/.*)?|/documents/[^/]+/(text|matches|original)"), "no-store"),
     (re.compile(r"/(documents|labels|jobs)(/.*)?"), "private, no-cache"),
 )
 """What a browser may keep, by path: nothing of answers and texts; the rest of the library for this person alone, asking

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request
 
 from index.errors import Busy, QAError
@@ -22,6 +23,10 @@ ROOM = 16 << 20
 """Bytes that must be free for the data folder to count as one that can be written."""
 
 
+_THREADS = 4
+"""Looks at the same time, in threads of their own: those of all others may be waiting for a locked database."""
+
+
 @dataclass(frozen=True, slots=True)
 class Live:
     live: Literal[True] = True
@@ -33,6 +38,7 @@ class Ready:
 
 
 def install(app: FastAPI, library: Library) -> None:
+    threads = CapacityLimiter(_THREADS)
     latest = Health(status="failing", version=__version__, retrieval="bm25", reason=None, model=_model(library))
 
     @app.get("/health/live", tags=["service"])
@@ -41,17 +47,21 @@ def install(app: FastAPI, library: Library) -> None:
         return Live()
 
     @app.get("/health/ready", tags=["service"])
-    def ready() -> Ready:
+    async def ready() -> Ready:
         """Whether questions may be sent here: the documents can be read, the search index is open."""
-        reason = _unready(library)
+        reason = await to_thread.run_sync(_unready, library, limiter=threads)
         if reason:
             raise Busy(f"not ready: {reason}", "Send questions to another one meanwhile.")
         return Ready()
 
     @app.get("/health", tags=["service"])
-    def health(request: Request) -> Health:
+    async def health(request: Request) -> Health:
         """Can it answer, and does it search by meaning or, while the model is away, by BM25 alone? While the documents
         cannot be read it says `failing`, with the counts of before. `client` is who is signed in."""
+        client = _client(request.scope.get("qa.holder"))
+        return replace(await to_thread.run_sync(look, limiter=threads), client=client)
+
+    def look() -> Health:
         nonlocal latest
         failure = None
         try:
@@ -65,11 +75,10 @@ def install(app: FastAPI, library: Library) -> None:
             latest,
             status="failing" if failure else "ok",
             retrieval="hybrid" if model.embedder else "bm25",
-            reason=failure or model.reason or unwritable,
+            reason=failure or "; ".join(filter(None, (unwritable, model.reason))) or None,
             model=_model(library),
             ready=_unready(library) is None if not failure else False,
             writable=unwritable is None,
-            client=_client(request.scope.get("qa.holder")),
         )
 
 

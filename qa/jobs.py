@@ -111,6 +111,7 @@ class Jobs:
         self._lock = ProcessLock(catalogue.folder / "jobs.lock")
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._readable = True
         self.closing = False
 
     def start(self) -> None:
@@ -244,9 +245,12 @@ class Jobs:
         try:
             with self._catalogue.read() as connection:
                 found: str | None = connection.scalar(query.order_by(tables.jobs.c.created_at).limit(1))
-                return found
-        except QAError:
-            _log.exception("the jobs cannot be read")
+            self._readable = True
+            return found
+        except QAError as error:
+            if self._readable:  # said once, not twice a second for as long as a disk is away
+                _log.warning("the jobs cannot be read: %s. %s", error.message, error.hint)
+            self._readable = False
             return None
 
     def _do(self, job_id: str) -> None:

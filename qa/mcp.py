@@ -27,7 +27,7 @@ from starlette.types import Receive, Scope, Send
 from index.errors import QAError, UsageError
 from index.schema import DocumentSummary
 from qa import __version__
-from qa.question import answered, checked, unknown
+from qa.question import check, checked, found, unknown
 from qa.schemas import AskRequest, KnownId
 from qa.types import Answer, RankedPassage
 from qa.wire import Library
@@ -44,6 +44,7 @@ SCHEME = "qa://documents/"
 
 Runner = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs blocking work beside the event loop, which must answer others meanwhile."""
+Finder = Callable[[Library, AskRequest], Answer]
 
 INSTRUCTIONS = (
     "A library of the user's own documents. Ask it with the tool `ask` before you answer a question that they may "
@@ -103,40 +104,16 @@ class SourceText:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Tool:
-    """A tool, and what it does: given its arguments, the structured reply and the same to be read."""
-
-    shown: protocol.Tool
-    run: Callable[[Library, Mapping[str, Any]], tuple[Any, str]]
-
-
-def server(library: Library, ask: Runner = run_in_threadpool) -> Server[Any]:
-    """The protocol's server over an opened library. `ask` runs the questions."""
-    documents = _Documents(library)
-
-    async def list_tools(_: Any, __: Any) -> protocol.ListToolsResult:
-        return protocol.ListToolsResult(tools=[tool.shown for tool in _TOOLS.values()])
-
-    async def call_tool(_: Any, params: protocol.CallToolRequestParams) -> protocol.CallToolResult:
-        tool = _TOOLS.get(params.name)
-        if tool is None:
-            raise MCPError(protocol.INVALID_PARAMS, f"there is no tool {params.name[:100]!r}; see tools/list")
-        given = {name: value for name, value in (params.arguments or {}).items() if value is not None}
-        runner = ask if params.name == "ask" else run_in_threadpool
-        try:
-            reply, told = await runner(lambda: tool.run(library, given))
-        except Exception as error:  # noqa: BLE001  whatever stops it, the assistant is told, and no more than it may know
-            return protocol.CallToolResult(content=[_text(_refusal(error))], is_error=True)
-        return protocol.CallToolResult(content=[_text(told)], structured_content=asdict(reply))
-
+def server(library: Library, run: Runner = run_in_threadpool, find: Finder = found) -> Server[Any]:
+    """The protocol's server over an opened library. `find` answers a question that was checked; `run` runs it."""
+    tools, documents = _Tools(library, run, find), _Documents(library)
     return Server(
         "chapter-verse",
         title="Chapter & Verse",
         version=__version__,
         instructions=INSTRUCTIONS,
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
+        on_list_tools=tools.listed,
+        on_call_tool=tools.call,
         on_list_resources=documents.listed,
         on_list_resource_templates=documents.templates,
         on_read_resource=documents.read,
@@ -156,8 +133,8 @@ class Endpoint:
     Who may come here, by which name, from which page and with how much is looked after outside of it.
     """
 
-    def __init__(self, library: Library, ask: Runner = run_in_threadpool) -> None:
-        self._server = server(library, ask)
+    def __init__(self, library: Library, run: Runner = run_in_threadpool, find: Finder = found) -> None:
+        self._server = server(library, run, find)
         self._sessions: StreamableHTTPSessionManager | None = None
 
     @asynccontextmanager
@@ -174,6 +151,62 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._sessions is not None, "the service is not running"
         await self._sessions.handle_request(scope, receive, send)
+
+
+class _Tools:
+    """The two tools: each gives its reply structured, and the same to be read."""
+
+    def __init__(self, library: Library, run: Runner, find: Finder) -> None:
+        self._library = library
+        self._find = find
+        self._tools: dict[str, tuple[Runner, Callable[[Mapping[str, Any]], tuple[Any, str]]]] = {
+            "ask": (run, self._ask),
+            "read_source": (run_in_threadpool, self._read),
+        }
+
+    async def listed(self, _: Any, __: Any) -> protocol.ListToolsResult:
+        return protocol.ListToolsResult(tools=_SHOWN)
+
+    async def call(self, _: Any, params: protocol.CallToolRequestParams) -> protocol.CallToolResult:
+        if params.name not in self._tools:
+            raise MCPError(protocol.INVALID_PARAMS, f"there is no tool {params.name[:100]!r}; see tools/list")
+        run, work = self._tools[params.name]
+        given = {name: value for name, value in (params.arguments or {}).items() if value is not None}
+        try:
+            reply, told = await run(lambda: work(given))
+        except Exception as error:  # noqa: BLE001  whatever stops it, the assistant is told, no more than it may know
+            return protocol.CallToolResult(content=[_text(_refusal(error))], is_error=True)
+        return protocol.CallToolResult(content=[_text(told)], structured_content=asdict(reply))
+
+    def _ask(self, given: Mapping[str, Any]) -> tuple[Answer, str]:
+        request = checked(AskRequest, given)
+        check(self._library, request)
+        answer = self._find(self._library, request)
+        return answer, _answer_told(answer)
+
+    def _read(self, given: Mapping[str, Any]) -> tuple[SourceText, str]:
+        wanted = checked(SourceRequest, given)
+        most = wanted.start + SOURCE_CHARACTERS
+        end = most if wanted.end is None else min(wanted.end, most)
+        if end <= wanted.start:
+            raise UsageError(f"end {end} is not after start {wanted.start}", "Give the end after the last character.")
+        summary = self._library.catalogue.summary(wanted.document_id)
+        excerpt = self._library.catalogue.shelf.excerpt(wanted.document_id, wanted.start, end)
+        if summary is None or excerpt is None:
+            raise unknown(wanted.document_id)
+        if not excerpt.text:
+            raise UsageError(f"the document has {excerpt.characters:,} characters", "Start before its end.")
+        source = SourceText(
+            document_id=wanted.document_id,
+            title=summary.title,
+            source=summary.source,
+            start=wanted.start,
+            end=wanted.start + len(excerpt.text),
+            text=excerpt.text,
+            characters=excerpt.characters,
+            sha256=excerpt.sha256,
+        )
+        return source, _source_told(source)
 
 
 class _Documents:
@@ -248,36 +281,6 @@ def _refusal(error: Exception) -> str:
     return "the service failed to answer. Its log tells why."
 
 
-def _ask(library: Library, given: Mapping[str, Any]) -> tuple[Answer, str]:
-    answer = answered(library, checked(AskRequest, given))
-    return answer, _answer_told(answer)
-
-
-def _read_source(library: Library, given: Mapping[str, Any]) -> tuple[SourceText, str]:
-    wanted = checked(SourceRequest, given)
-    most = wanted.start + SOURCE_CHARACTERS
-    end = most if wanted.end is None else min(wanted.end, most)
-    if end <= wanted.start:
-        raise UsageError(f"end {end} is not after start {wanted.start}", "Give the end after the last character.")
-    summary = library.catalogue.summary(wanted.document_id)
-    excerpt = library.catalogue.shelf.excerpt(wanted.document_id, wanted.start, end)
-    if summary is None or excerpt is None:
-        raise unknown(wanted.document_id)
-    if not excerpt.text:
-        raise UsageError(f"the document has {excerpt.characters:,} characters", "Start before its end.")
-    source = SourceText(
-        document_id=wanted.document_id,
-        title=summary.title,
-        source=summary.source,
-        start=wanted.start,
-        end=wanted.start + len(excerpt.text),
-        text=excerpt.text,
-        characters=excerpt.characters,
-        sha256=excerpt.sha256,
-    )
-    return source, _source_told(source)
-
-
 def _answer_told(answer: Answer) -> str:
     """An answer to be read: the verdict, then each passage between fences, word for word, under its citation."""
     sure = f"confidence {answer.confidence:.2f}, {answer.retrieval}"
@@ -331,7 +334,7 @@ def _tool(name: str, title: str, description: str, given: type[BaseModel], reply
     )
 
 
-_TOOLS = {
-    "ask": _Tool(_tool("ask", "Ask the documents", _ASK, AskRequest, Answer), _ask),
-    "read_source": _Tool(_tool("read_source", "Read a document", _READ, SourceRequest, SourceText), _read_source),
-}
+_SHOWN = [
+    _tool("ask", "Ask the documents", _ASK, AskRequest, Answer),
+    _tool("read_source", "Read a document", _READ, SourceRequest, SourceText),
+]

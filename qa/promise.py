@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 Part = Mapping[str, Any]
 _COMPONENTS = "#/components/schemas/"
+_LIMITS: Mapping[str, Callable[[float, float], bool]] = {
+    "maxLength": operator.lt,
+    "maxItems": operator.lt,
+    "maximum": operator.lt,
+    "minLength": operator.gt,
+    "minItems": operator.gt,
+    "minimum": operator.gt,
+}
+"""Limits of what is asked, and when a new one is narrower than the old one."""
 
 
 def broken(old: Part, new: Part) -> list[str]:
@@ -76,11 +86,10 @@ def _replies(name: str, old: Part, new: Part) -> Iterator[str]:
 
 def _schemas(old: Part, new: Part) -> Iterator[str]:
     """Of what both name. What requests hold may not be asked for more strictly, what replies hold may not go."""
-    asked = _named(old, requests=True) | _named(new, requests=True)
     before, after = (given["components"]["schemas"] for given in (old, new))
-    for name in before.keys() & after.keys():
-        compare = _narrowed if name in asked else _changed
-        yield from compare(name, before[name], after[name])
+    for compare, requests in ((_narrowed, True), (_changed, False)):
+        for name in sorted(_named(old, requests=requests) & after.keys()):
+            yield from compare(name, before[name], after[name])
 
 
 def _named(description: Part, *, requests: bool) -> set[str]:
@@ -110,45 +119,51 @@ def _references(part: Any) -> Iterator[str]:
 
 def _narrowed(place: str, old: Part, new: Part) -> Iterator[str]:
     """What a request may not hold any more, or has to."""
-    yield from _changed(place, old, new)
+    kinds = _types(old) - _types(new)
+    if kinds and "anything" not in _types(new):
+        yield f"{place} is {_told(new)}, and was {_told(old)}"
+        return
     for field in sorted({*new.get("required", [])} - {*old.get("required", [])}):
         yield f"{place}: {field} is required"
-    for limit, narrower in (
-        ("maxLength", min),
-        ("maximum", min),
-        ("maxItems", min),
-        ("minimum", max),
-        ("minLength", max),
-    ):
-        if limit in new and (
-            limit not in old or (new[limit] != old[limit] and narrower(new[limit], old[limit]) == new[limit])
-        ):
-            yield f"{place}: {limit} is {new[limit]}, and was {old.get(limit, 'none')}"
+    for limit, narrower in _LIMITS.items():
+        if limit in new and (limit not in old or narrower(new[limit], old[limit])):
+            yield f"{place}: {limit} is {new[limit]:g}, and was {f'{old[limit]:g}' if limit in old else 'none'}"
     for value in old.get("enum", []):
         if "enum" in new and value not in new["enum"]:
             yield f"{place}: {value!r} is not taken any more"
+    yield from _inside(place, old, new, _narrowed)
 
 
 def _changed(place: str, old: Part, new: Part) -> Iterator[str]:
-    """Fields that are gone or may be missing, and what has another type."""
-    if _type(old) != _type(new):
-        yield f"{place} is {_type(new)}, and was {_type(old)}"
+    """What a reply does not hold any more, may be without, or has of another type."""
+    if _types(new) - _types(old) and "anything" not in _types(old):
+        yield f"{place} is {_told(new)}, and was {_told(old)}"
         return
+    for field in sorted({*old.get("required", [])} & new.get("properties", {}).keys() - {*new.get("required", [])}):
+        yield f"{place}: {field} may be missing"
+    yield from _inside(place, old, new, _changed)
+
+
+def _inside(place: str, old: Part, new: Part, compare: Callable[[str, Part, Part], Iterator[str]]) -> Iterator[str]:
     fields = new.get("properties", {})
     for field, before in old.get("properties", {}).items():
         if field not in fields:
             yield f"{place}: {field} is gone"
         else:
-            yield from _changed(f"{place}: {field}", before, fields[field])
+            yield from compare(f"{place}: {field}", before, fields[field])
     if "items" in old and "items" in new:
-        yield from _changed(f"{place}[]", old["items"], new["items"])
+        yield from compare(f"{place}[]", old["items"], new["items"])
 
 
-def _type(schema: Part) -> str:
-    """As one word: `string`, `Answer`, `integer or null`."""
+def _types(schema: Part) -> set[str]:
+    """Such as {"string", "null"}; a schema that is named, by its name."""
     if "$ref" in schema:
-        return str(schema["$ref"]).removeprefix(_COMPONENTS)
+        return {str(schema["$ref"]).removeprefix(_COMPONENTS)}
     for several in ("anyOf", "oneOf"):
         if several in schema and "type" not in schema:
-            return " or ".join(sorted(_type(one) for one in schema[several]))
-    return str(schema.get("type", "anything"))
+            return set().union(*(_types(one) for one in schema[several]))
+    return {str(schema.get("type", "anything"))}
+
+
+def _told(schema: Part) -> str:
+    return " or ".join(sorted(_types(schema)))

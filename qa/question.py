@@ -27,8 +27,13 @@ def checked(kind: type[_Request], given: Mapping[str, Any]) -> _Request:
 
 
 def answered(library: wire.Library, request: AskRequest) -> Answer:
-    """Raises IndexMissing, UsageError for a document that is not there or what is longer than the settings allow, and
-    what `Answerer.ask` raises."""
+    """Raises what `check` raises, and what `Answerer.ask` does."""
+    check(library, request)
+    return found(library, request)
+
+
+def check(library: wire.Library, request: AskRequest) -> None:
+    """Raises IndexMissing, UsageError for a document that is not there, or what is longer than the settings allow."""
     long = over(request, library.settings)
     if long:
         raise UsageError(": ".join(long), "Shorten it.")
@@ -38,6 +43,10 @@ def answered(library: wire.Library, request: AskRequest) -> Answer:
     for document_id in request.document_ids or []:
         if document_id not in stored:
             raise unknown(document_id)
+
+
+def found(library: wire.Library, request: AskRequest) -> Answer:
+    """The answer to a question that was checked."""
     return library.answerer.ask(
         request.question, request.top_k, [turn.turn() for turn in request.history], request.filter(), request.mode
     )

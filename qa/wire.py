@@ -15,7 +15,7 @@ from typing import Any
 from index import embed
 from index.build import Builder, Progress, Report
 from index.catalogue import FILE, Catalogue
-from index.errors import DocumentError, EngineError, IndexMissing, ModelError, QAError
+from index.errors import DocumentError, EngineError, IndexLocked, IndexMissing, ModelError, QAError
 from index.forget import Forgetting
 from index.fusion import Vocabulary
 from index.ingest import FileRequest, Ingest
@@ -195,8 +195,11 @@ class Library:
             return
         self.searcher.refresh()
         self._engine.maintain(everything)
+        with suppress(IndexLocked):
+            self.forgetting.go_on()  # with what a crash has left
 
     def close(self) -> None:
+        self.jobs.drain()
         self._attendant.close()
         self.jobs.close()
         with self._opening:

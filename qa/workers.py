@@ -62,6 +62,11 @@ class Processes(Multiprocess):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
 
+    def terminate_all(self) -> None:
+        for one in self.sockets:  # else the system would still take connections, for nobody
+            one.close()
+        super().terminate_all()
+
     def _end(self, number: int, _: object) -> None:
         self.signal_queue.append(number)
         timer = threading.Timer(LAST, self._kill)

@@ -154,6 +154,7 @@ def placed(front: Front, upstream: str, limits: Mapping[str, str]) -> str:
         f"/etc/letsencrypt/live/{NAME}/fullchain.pem": f"{front.folder}/certificate.pem",
         f"/etc/letsencrypt/live/{NAME}/privkey.pem": f"{front.folder}/key.pem",
         "/var/log/nginx": str(front.folder),
+        "/var/www/html": f"{front.folder}/html",
     }
     text = SHOWN
     for before, after in (parts | dict(limits)).items():

@@ -25,7 +25,6 @@ from schemathesis.python.asgi import shutdown_lifespans
 BEYOND_A_SCHEMA = (
     "is empty, or longer than 20,000 characters",  # the end of a passage comes after its start
     "is no passage of the document",
-    "the address has",  # all parameters together
     "nested deeper than",
 )
 """What is refused though each field is as described: JSON Schema cannot say these."""
@@ -44,10 +43,17 @@ class Findings:
         return {name for name, given in self.statuses.items() if not any(code // 100 in families for code in given)}
 
 
-def fuzzed(target: Any, examples: int, headers: dict[str, str] | None = None, without: Sequence[str] = ()) -> Findings:
+def fuzzed(
+    target: Any,
+    examples: int,
+    headers: dict[str, str] | None = None,
+    without: Sequence[str] = (),
+    coverage: bool = True,
+) -> Findings:
     """Every phase, and every check but those `without`, over an application in this process or a URL. The same cases
-    each time."""
+    each time; `coverage` is the phase with the most of them, each limit of each field."""
     config = _config(examples, headers)
+    config.projects.default.phases.coverage.enabled = coverage
     config.projects.default.checks.update(excluded_check_names=list(without))
     schema = _loaded(target, config, headers or {})
     schema.hook("filter_failure")(_counts)
@@ -92,6 +98,8 @@ def _is_short(_: object, case: Any) -> bool:
 def _counts(_: object, failure: Failure, case: Any, response: Any) -> bool:
     """Whether it is a failure of ours. Dropped is only what the check gets wrong, each for the reason given."""
     text = response.content.decode("utf-8", "replace")
+    if int(response.status_code) in (413, 414, 431):  # a refusal, of all that was sent together, whatever it was
+        return not isinstance(failure, AcceptedNegativeData | RejectedPositiveData)
     multipart = (case.media_type or "").startswith("multipart/")
     if isinstance(failure, RejectedPositiveData):
         unreadable = multipart and '"document_error"' in text  # which bytes are a file that can be read

@@ -12,9 +12,7 @@ from pathlib import Path
 from sqlite3 import connect
 from typing import Any
 
-import numpy as np
 import pytest
-import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +25,7 @@ from index.errors import Conflict, IndexLocked
 from index.load import from_text
 from index.local import LocalEngine
 from index.search import Searcher
+from qa import access
 from qa.config import settings as read_settings
 from qa.wire import Library, file_request, open_library, reindex
 from tests.conftest import ROOT, HashEmbedder, Server, environment, qa
@@ -357,7 +356,9 @@ def test_after_a_kill_at_any_step_the_next_process_finishes(make_library: Make, 
 
 
 @pytest.mark.server
-def test_a_command_forgets_beside_a_service_that_goes_on_answering(start: Callable[..., Server], tmp_path: Path) -> None:
+def test_a_command_forgets_beside_a_service_that_goes_on_answering(
+    start: Callable[..., Server], tmp_path: Path
+) -> None:
     server, folder = start(QA_MODEL=AWAY), tmp_path / "served"
     note = tmp_path / "vexmoril.txt"
     note.write_text(f"{WORDS} lamp.")
@@ -386,7 +387,9 @@ def test_a_command_forgets_beside_a_service_that_goes_on_answering(start: Callab
 
 
 @pytest.mark.server
-def test_a_second_service_over_the_same_folder_has_the_first_one_purge(start: Callable[..., Server], tmp_path: Path) -> None:
+def test_a_second_service_over_the_same_folder_has_the_first_one_purge(
+    start: Callable[..., Server], tmp_path: Path
+) -> None:
     first, second = start(QA_MODEL=AWAY), start(QA_MODEL=AWAY)
     sent = {"documents": [{"id": "vexmoril", "title": "Vexmoril", "text": f"{WORDS} lamp."}]}
     assert first.get("/documents?wait=true", sent)[0] == 201
@@ -457,3 +460,15 @@ def _opened(folder: Path, remake: bool = False, **given: object) -> Library:
     library = open_library(read_settings(data=folder, **given), make=True, remake=remake)
     library.model.embedder, library.model.state, library.model.reason = HashEmbedder(), "ready", None
     return library
+
+
+# What is written about it
+
+
+def test_the_list_of_what_is_stored_names_every_table_and_every_file(client: TestClient, library: Library) -> None:
+    text = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+    send(client, {"a.txt": b"Herons eat frogs."})
+    kept = {file.name for file in saved(library).iterdir()} - {"catalogue.sqlite3-shm"}
+    assert "catalogue.sqlite3" in kept
+    names = {name.removesuffix("/") for name in kept} | set(tables.schema.tables) | set(access._schema.tables)
+    assert [name for name in sorted(names) if f"`{name}`" not in text and f"`{name}/`" not in text] == []

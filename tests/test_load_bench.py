@@ -11,15 +11,18 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import repeat
+from pathlib import Path
+from queue import Queue
 from random import Random
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from eval.bench.openloop import UNANSWERED, Client, Offer, Outcome, Summary, get, post, summary
 from eval.bench.phases import Measured, Plan, measured
-from eval.bench.process import Sample, Tree
+from eval.bench.process import Sample, Tree, running
 from eval.bench.services import Service
 from eval.bench.soak import failed, grown, growth, people, watched
 from eval.bench.verdict import targets
@@ -33,30 +36,27 @@ ASK = post("/ask", {"question": "Who would monitor the ceasefire?", "top_k": 5})
 @contextmanager
 def serving(reply: Reply) -> Iterator[str]:
     """A real server in a thread of its own, which answers each request by `reply`."""
-    loop, ready, url = asyncio.new_event_loop(), threading.Event(), list[str]()
+    started: Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]] = Queue()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with suppress(ConnectionError), closing(writer):
             while not writer.is_closing() and await _request(reader):
                 await reply(reader, writer)
-        except ConnectionError:
-            pass
-        writer.close()
 
     async def run() -> None:
-        server = await asyncio.start_server(talk, "127.0.0.1", 0)
-        url.append(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        ready.set()
+        server, over = await asyncio.start_server(talk, "127.0.0.1", 0), asyncio.Event()
+        started.put((asyncio.get_running_loop(), over, server.sockets[0].getsockname()[1]))
+        await over.wait()
+        server.close()
 
-    loop.create_task(run())
-    thread = threading.Thread(target=loop.run_forever)
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
-    ready.wait()
-    yield url[0]
-    asyncio.run_coroutine_threadsafe(_ended(), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    loop, over, port = started.get()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
 
 
 async def _request(reader: asyncio.StreamReader) -> bool:
@@ -67,13 +67,6 @@ async def _request(reader: asyncio.StreamReader) -> bool:
     length = next((line.split()[1] for line in head.splitlines() if line.lower().startswith(b"content-length")), b"0")
     await reader.readexactly(int(length))
     return True
-
-
-async def _ended() -> None:
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def offered(url: str, rate: float, seconds: float, request: bytes = ASK, patience: float = 30) -> Offer:
@@ -229,6 +222,30 @@ def test_every_phase_is_measured_of_a_service_that_refuses_what_is_too_much() ->
     assert len(told) == len(found.seen)
 
 
+def test_a_process_that_ends_before_it_is_ready_is_told_with_what_it_said(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "raise SystemExit('no such index')"]
+    ended = pytest.raises(ChildProcessError, match="ended with status 1: no such index")
+    with ended, running(command, lambda: False, tmp_path / "log", {}):
+        pass
+
+
+def test_a_process_is_watched_with_all_that_it_started(tmp_path: Path) -> None:
+    started = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    with running([sys.executable, "-c", started], lambda: True, tmp_path / "log", {}) as process:
+        tree = Tree(process.pid)
+        alone, end = tree.sample(), time.monotonic() + 20
+        while (both := tree.sample()).threads < 2 and time.monotonic() < end:
+            tree.look_again()
+        for child in psutil.Process(process.pid).children():
+            child.kill()
+    assert alone.threads == 1
+    assert both.threads == 2
+    assert both.memory > alone.memory / 2
+    while (gone := tree.sample()).memory and time.monotonic() < end:
+        time.sleep(0.05)
+    assert gone.memory == 0
+
+
 def seen(p99: float = 10.0, statuses: dict[int, int] | None = None) -> Summary:
     return Summary(100, 50, 1, 5, 7, p99, 1, statuses or {200: 100})
 
@@ -251,7 +268,7 @@ def samples(memory: Callable[[int], float], descriptors: Callable[[int], int]) -
 
 def test_a_leak_is_told_from_warming_up_and_from_ups_and_downs() -> None:
     chance = Random(0)
-    steady = samples(lambda n: min(n, 30) * 10 + 300 + chance.uniform(-20, 20), lambda n: 40 + chance.randrange(9))
+    steady = samples(lambda n: min(n, 30) * 10 + chance.uniform(280, 320), lambda _: 40 + chance.randrange(9))
     assert grown(steady) == []
     leaking = samples(lambda n: 600 + 0.5 * n, lambda n: 40 + n // 20)
     assert [one.split(" by")[0] for one in grown(leaking)] == ["memory grew", "descriptors grew"]

@@ -31,8 +31,16 @@ CHECKS = {
     "use_after_free",
 }
 """All there are but `ignored_auth`, which needs tokens."""
-PAGES = {"GET /documents/{document_id}/pages/{number}.png", "GET /documents/{document_id}/pages/{number}/mark"}
-"""They need a file with pages, which whoever may manage removes sooner or later."""
+READING = {
+    "POST /ask",
+    "GET /documents/{document_id}",
+    "GET /documents/{document_id}/text",
+    "GET /documents/{document_id}/pages/{number}.png",
+    "GET /documents/{document_id}/pages/{number}/mark",
+}
+CHANGING = {"POST /documents", "GET /jobs/{job_id}", "POST /feedback", "GET /feedback", "GET /documents", "GET /ask"}
+"""What has to succeed now and then in a run, or that run would try refusals alone. A run that may remove documents soon
+has none left to read."""
 UNCOUNTED = {"rate": 0, "sign_ins": 1_000_000}
 """Fuzzing is a flood: how many requests are let in is tested elsewhere."""
 
@@ -59,23 +67,23 @@ def token(library: Library, scope: Scope) -> dict[str, str]:
 
 
 def test_whatever_is_sent_the_service_does_as_it_is_described(served: Library) -> None:
-    found = fuzzed(create_app(served), examples=8, without=["ignored_auth"])  # it is open: there are no tokens
+    found = fuzzed(create_app(served), examples=6, without=["ignored_auth"])  # it is open: there are no tokens
     assert not found.failures, "\n\n".join(found.failures)
     assert found.checks.keys() >= CHECKS
-    assert not found.never(2) - PAGES, "never answered: they are not tested"
+    assert found.never(2).isdisjoint(CHANGING), "never answered: they are not tested"
 
 
 def test_with_a_token_that_may_manage_it_does_so_too_and_without_it_nothing(served: Library) -> None:
-    found = fuzzed(create_app(served), examples=2, headers=token(served, "manage"))
+    found = fuzzed(create_app(served), examples=4, headers=token(served, "manage"), coverage=False)
     assert not found.failures, "\n\n".join(found.failures)
-    assert found.checks.keys() >= CHECKS | {"ignored_auth"}
+    assert found.checks["ignored_auth"]
 
 
 def test_with_a_token_that_may_ask_no_document_is_changed(served: Library) -> None:
     before = stored(served)
     found = fuzzed(create_app(served), examples=2, headers=token(served, "ask"))
     assert not found.failures, "\n\n".join(found.failures)
-    assert {*PAGES, "POST /ask", "GET /documents/{document_id}/text"}.isdisjoint(found.never(2))
+    assert found.never(2).isdisjoint(READING), "never answered: they are not tested"
     assert stored(served) == before
 
 
@@ -89,6 +97,6 @@ def stored(library: Library) -> object:
 @pytest.mark.server
 def test_over_a_socket_it_does_so_too(start: Callable[..., Server]) -> None:
     server = start(QA_MODEL="/no/such/model", QA_RATE="0")
-    found = fuzzed(server.url, examples=1, without=["ignored_auth"])
+    found = fuzzed(server.url, examples=4, without=["ignored_auth"], coverage=False)
     assert not found.failures, "\n\n".join(found.failures)
     assert server.get("/ask?q=ceasefire")[0] == 200

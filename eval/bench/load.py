@@ -19,12 +19,15 @@ import typer
 import uvloop
 
 from eval.bench import services
+from eval.bench.__main__ import _when as measured_when
 from eval.bench.corpus import questions
 from eval.bench.phases import Measured, Plan, measured
 from eval.bench.report import Section, text
 from eval.bench.speed import Row
 from eval.bench.verdict import targets
+from eval.dataset import public
 from index import embed
+from index.errors import QAError
 from qa.config import settings
 
 PEER = Path(".venv-peers/bin/python")
@@ -44,8 +47,15 @@ def main(
     peer: Annotated[bool, typer.Option(help="Measure txtai's API, too.")] = True,
 ) -> None:
     """Ask each service, one at a time, more and more questions a second; a table, and all of it in bench/load.json."""
+    try:
+        public("squad_a")
+        if peer and not PEER.exists():
+            raise QAError(f"{PEER} is not there", "Run make load, which installs txtai, or leave it out by --no-peer")
+    except QAError as error:
+        typer.secho(f"{error.message}. {error.hint}", fg="red", err=True)
+        raise typer.Exit(1) from error
     plan, counts = Plan.of(seconds, documents), [int(one) for one in workers.split(",")]
-    if not services.knows_workers():
+    if max(counts) > 1 and not services.knows_workers():
         typer.echo("qa serve has no option --workers: measured with one process only.")
         counts = [1]
     found: list[dict[str, Any]] = []
@@ -53,7 +63,8 @@ def main(
         if size:
             found.append(_at(size, from_public, plan, counts, peer))
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps({"plan": plan.written(), "measured": found}, indent=1), encoding="utf-8")
+    kept = {"when": measured_when(), "plan": plan.written(), "measured": found}
+    RESULT.write_text(json.dumps(kept, indent=1), encoding="utf-8")
     typer.echo(f"\nAll of it, memory over time included: {RESULT}")
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 
+import psutil
 import pytest
 
 from tests.conftest import Server, starting
@@ -19,8 +19,15 @@ pytestmark = [pytest.mark.server, pytest.mark.model]
 
 def workers_of(server: Server) -> list[int]:
     """The processes that serve; beside them multiprocessing has one that looks after its resources."""
-    told = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(server.process.pid)], capture_output=True, text=True)
-    return [int(line.split()[0]) for line in told.stdout.splitlines() if "spawn_main" in line]
+    children = psutil.Process(server.process.pid).children()
+    return [child.pid for child in children if any("spawn_main" in part for part in _command(child))]
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has ended
+        return []
 
 
 def until(met: Callable[[], object], seconds: float = 120) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import tempfile
 import threading
 import time
@@ -47,6 +48,7 @@ def main(
     peer: Annotated[bool, typer.Option(help="Measure txtai's API, too.")] = True,
 ) -> None:
     """Ask each service, one at a time, more and more questions a second; a table, and all of it in bench/load.json."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is stopped then, too
     try:
         public("squad_a")
         if peer and not PEER.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 import threading
@@ -84,6 +85,7 @@ def main(
     workers: Annotated[int, typer.Option(help="Processes that serve.")] = 1,
 ) -> None:
     """Serve what these clients send in; ends with status 1 when something grew, or a request failed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is stopped then, too
     seconds = minutes * 60
     every = min(EVERY, seconds / 30)
     with (

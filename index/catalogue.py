@@ -69,7 +69,7 @@ class Catalogue:
         self.folder = folder
         self.path = folder / FILE
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(0o700, parents=True, exist_ok=True)  # what is read here is nobody else's on this machine
         except OSError as error:
             raise StorageError(f"the data folder {folder} cannot be made: {error.strerror}", CHOOSE) from error
         self.lock = WriterLock(folder, self.path)

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from index.embed import Embedder, unit_rows
+from index.priority import steps_back
 from index.together import Together
 from index.types import Vector, Vectors
 
@@ -96,8 +97,9 @@ class OpenVinoEmbedder:
 
     @cached_property
     def _queue(self) -> Any:
-        """For many texts: each core has batches of its own, and a question does not wait for them."""
-        return _openvino().AsyncInferQueue(self._compiled("THROUGHPUT"))
+        """For many texts: each core has batches of its own, in threads that step back for a question."""
+        with steps_back():
+            return _openvino().AsyncInferQueue(self._compiled("THROUGHPUT"))
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         prompt = self._settings.passage_prompt

@@ -84,15 +84,20 @@ class Evidence:
         weigh nothing."""
         first, last = (0, len(self.sentence_cosines)) if candidate is None else self.firsts[candidate : candidate + 2]
         total = sum(max(weight, 0.0) for weight in weights.values())
-        shares = np.zeros(last - first)
         if not total:
-            return shares
-        start, end = self.code_firsts[first], self.code_firsts[last]
+            return np.zeros(last - first)
+        sought = np.array(sorted({code(term) for term in weights}), np.uint32)
+        weighing = np.zeros(len(sought))
         for term, weight in weights.items():
-            places = np.flatnonzero(self.codes[start:end] == code(term)) + start
-            holding = np.searchsorted(self.code_firsts, places, side="right") - 1 - first
-            shares[np.unique(holding)] += max(weight, 0.0)
-        return shares / total
+            weighing[np.searchsorted(sought, code(term))] += max(weight, 0.0)
+        start, end = self.code_firsts[first], self.code_firsts[last]
+        codes = self.codes[start:end]
+        columns = np.minimum(np.searchsorted(sought, codes), len(sought) - 1)
+        places = np.flatnonzero(sought[columns] == codes)
+        holding = np.zeros((last - first, len(sought)), np.bool_)
+        rows = np.searchsorted(self.code_firsts, places + start, side="right") - 1 - first
+        holding[rows, columns[places]] = True
+        return np.asarray(holding @ weighing / total)
 
 
 def packed_terms(sentences: Sequence[Sequence[str]]) -> bytes:

@@ -66,18 +66,19 @@ def _terms(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _of_word(word: str, shouting: bool) -> list[str]:
+@lru_cache(maxsize=1 << 16)
+def _of_word(word: str, shouting: bool) -> tuple[str, ...]:
     acronym = len(word) > 1 and word.isupper() and not shouting  # "WHO", "IT" in running text are names
     folded = _POSSESSIVE.sub("", word.casefold())
     parts: list[str] = _PART.findall(folded)
     if len(parts) == 1:
-        return _of_part(parts[0], keep=acronym)
+        return tuple(_of_part(parts[0], keep=acronym))
     if all(len(part) == 1 for part in parts) and not _NUMBER.fullmatch(folded):
-        return ["".join(parts)]  # "U.S." is "us", not u and s
+        return ("".join(parts),)  # "U.S." is "us", not u and s
     found = [_whole(folded)]
     for part in parts:
         found += _of_part(part, keep=False)
-    return found
+    return tuple(found)
 
 
 def _whole(folded: str) -> str:

@@ -161,7 +161,9 @@ class Access:
 
     def sign_out(self, session: str) -> None:
         with self._write() as connection:
-            connection.execute(sa.delete(_sessions).where(_sessions.c.id == session.partition("_")[0]))
+            session_id, _, secret = session.partition("_")
+            mine = (_sessions.c.id == session_id) & (_sessions.c.digest == _digest(secret))
+            connection.execute(sa.delete(_sessions).where(mine))
 
     def session(self, session: str) -> Holder | None:
         """Who signed in for this session; None when it has ended, or its token does not hold any more."""
@@ -202,7 +204,7 @@ class Access:
     def _write(self) -> Iterator[sa.Connection]:
         try:
             if not self._there():
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.parent.mkdir(0o700, parents=True, exist_ok=True)
                 self.path.touch(0o600)
         except OSError as error:
             raise StorageError(f"{self.path} cannot be written: {error.strerror}", CHOOSE) from error

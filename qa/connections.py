@@ -8,10 +8,12 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from qa import metrics
+from qa.headers import HEADERS
 
 HEAD = 64 << 10
 """Most bytes of a request's line and headers, or of what follows a body before the next."""
-_REFUSED = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n%s\r\n%s"
+_HEADERS = "".join(f"{name.lower()}: {value}\r\n" for name, value in HEADERS.items()).encode()
+_REFUSED = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n%s%s\r\n%s"
 _BODY = b'{"error":{"code":"%s","message":"%s","hint":"%s"}}'
 
 
@@ -102,7 +104,7 @@ class Connection(HttpToolsProtocol):
         body = _BODY % (code, message, hint)
         retry = b"retry-after: 1\r\n" if status.startswith(b"503") else b""
         metrics.refusals.labels(code.decode()).inc()
-        self.transport.write(_REFUSED % (status, len(body), retry, body))
+        self.transport.write(_REFUSED % (status, len(body), _HEADERS, retry, body))
         self.transport.close()
 
 

@@ -15,7 +15,7 @@ from index.errors import QAError
 from qa.asking import Asking
 from qa.config import Settings
 from qa.failures import refused, reply
-from qa.guard import followed, header
+from qa.guard import followed, foreign, header
 from qa.holders import Holders, Kind
 from qa.shared import Shared
 
@@ -126,6 +126,8 @@ def _shown(scope: Scope) -> tuple[Kind, str]:
     scheme, _, token = given.partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return "token", token.strip()
+    if foreign(scope) and not followed(scope):  # of a page that may use the API (QA_CORS): with a token of its own
+        return "session", ""
     return "session", session_of(scope)
 
 

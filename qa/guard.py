@@ -18,6 +18,12 @@ from qa.headers import HEADERS, kept
 PATIENCE = 60.0
 """Seconds that a client may take to read what has been sent to it."""
 
+_LARGE = re.compile(r"/documents(/[^/]+)?")
+"""Where documents come in; elsewhere nobody has a reason to send much."""
+_SMALL, _SMALLEST = 8 << 20, 16 << 10
+"""Most bytes of another request, and of one to sign in, which anybody may send. The longest question, with the longest
+history and every letter written as an escape, has less than the first."""
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]@/]+)(:[0-9]{1,5})?")
 _PAGES = re.compile(r"/|/library|/docs|/documents/[^/]+")
 """What a link on another site may lead to. A browser that follows one gets a page there, never what is stored."""
 
@@ -61,12 +67,14 @@ class Guard:
             await self._app(scope, self._measured(scope, receive), guarded_send)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        if sum(name == b"host" for name, _ in scope["headers"]) > 1:  # a proxy may go by the other one
-            return reply(400, "bad_request", "the request names two hosts", "Send one Host header.")
+        for name in (b"host", b"authorization"):  # a proxy may go by the other one
+            if sum(found == name for found, _ in scope["headers"]) > 1:
+                said = name.decode().title()
+                return reply(400, "bad_request", f"the request has two headers {said}", f"Send one {said} header.")
         if self._hosts is not None and _host(scope) not in self._hosts:
             message = "this service is not reached by that name"
             return reply(421, "misdirected_request", message, "Open it by the address that it printed; see QA_HOSTS.")
-        if _foreign(scope) and not followed(scope) and header(scope, b"origin") not in self._settings.origins:
+        if foreign(scope) and not followed(scope) and header(scope, b"origin") not in self._settings.origins:
             message = "pages of other sites may not use this service; they may link to its own pages"
             return reply(403, "forbidden", message, "Open it by the address that it printed; see QA_CORS.")
         length = len(scope.get("raw_path") or b"") + len(scope["query_string"])
@@ -77,8 +85,7 @@ class Guard:
 
     def _measured(self, scope: Scope, receive: Receive) -> Receive:
         """`receive`, that takes no more than is allowed, and waits no longer than is allowed for the next part."""
-        files = header(scope, b"content-type").startswith("multipart/")
-        most = (self._settings.upload_mb if files else self._settings.body_mb) << 20
+        most = self._most(scope)
         received, complete = 0, False
 
         async def measured() -> Message:
@@ -91,16 +98,29 @@ class Guard:
             complete = not message.get("more_body", False)
             received += len(message.get("body", b""))
             if received > most:
-                raise HTTPException(413, f"the request is over {most >> 20} MB; use qa index for large files")
+                raise HTTPException(413, f"the request is over {_size(most)}; use qa index for large files")
             return message
 
         return measured
 
+    def _most(self, scope: Scope) -> int:
+        """Bytes that a request may have."""
+        if scope["path"] == "/documents" and header(scope, b"content-type").startswith("multipart/"):
+            return self._settings.upload_mb << 20
+        most = self._settings.body_mb << 20
+        if _LARGE.fullmatch(scope["path"]):
+            return most
+        return min(most, _SMALLEST if scope["path"] == "/sign-in" else _SMALL)
+
+
+def _size(size: int) -> str:
+    return f"{size >> 20} MB" if size >= 1 << 20 else f"{size >> 10} kB"
+
 
 def _host(scope: Scope) -> str:
-    """The name in the Host header, without port, lower case."""
-    value = header(scope, b"host")
-    return value.rpartition("]")[0] + "]" if value.startswith("[") else value.partition(":")[0]
+    """The name in the Host header, without port, lower case; empty where it is none."""
+    found = _HOST.fullmatch(header(scope, b"host"))
+    return found[1] if found else ""
 
 
 def header(scope: Scope, name: bytes) -> str:
@@ -108,7 +128,7 @@ def header(scope: Scope, name: bytes) -> str:
     return next((value for found, value in scope["headers"] if found == name), b"").decode("latin-1").lower()
 
 
-def _foreign(scope: Scope) -> bool:
+def foreign(scope: Scope) -> bool:
     """Whether a browser says that a page of another site sends this. Programs say nothing of the kind."""
     origin = header(scope, b"origin")
     return header(scope, b"sec-fetch-site") in ("cross-site", "same-site") or (

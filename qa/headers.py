@@ -22,8 +22,8 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 _CACHED = (
-    (re.compile(r"/ask|/mcp|/feedback(/.*)?|/documents/[^/]+/(text|matches|original)"), "no-store"),
-    (re.compile(r"/(documents|labels|jobs)(/.*)?"), "private, no-cache"),
+    (re.compile(r"/ask|/mcp|/sign-(in|out)|/feedback(/.*)?|/documents/[^/]+/(text|matches|original)"), "no-store"),
+    (re.compile(r"/(documents|labels|jobs|health|metrics)(/.*)?|/openapi\.json"), "private, no-cache"),
 )
 """What a browser may keep, by path: nothing of answers and texts; the rest of the library for this person alone, asking
 each time whether it still holds."""

@@ -6,6 +6,7 @@ reply for each request and nothing kept between them, so that any worker can tak
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -22,7 +23,8 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.concurrency import run_in_threadpool
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Receive, Scope, Send
 
 from index.errors import QAError, UsageError
 from index.schema import DocumentSummary
@@ -150,7 +152,41 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._sessions is not None, "the service is not running"
-        await self._sessions.handle_request(scope, receive, send)
+        await self._sessions.handle_request(scope, receive, _Reply(send).send)
+
+
+class _Reply:
+    """Passes a reply on. Of a refusal the first words alone: the rest is how the library of the protocol is made."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._refusal: Message | None = None
+        self._body = b""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] >= 400:
+            self._refusal = message
+        elif self._refusal is None:
+            await self._send(message)
+        else:
+            self._body += message.get("body", b"")
+            if not message.get("more_body"):
+                body = _refused(self._body)
+                headers = MutableHeaders(scope=self._refusal)
+                headers["Content-Length"], headers["Content-Type"] = str(len(body)), "application/json"
+                await self._send(self._refusal)
+                await self._send({"type": "http.response.body", "body": body})
+
+
+def _refused(body: bytes) -> bytes:
+    """An error of the protocol, whatever it came as."""
+    try:
+        told = json.loads(body)
+        code, message = told["error"]["code"], told["error"]["message"]
+    except (ValueError, LookupError, TypeError):
+        told, code, message = {}, protocol.INVALID_REQUEST, body.decode(errors="replace")
+    error = {"code": code, "message": message.partition("\n")[0].partition(":")[0]}
+    return json.dumps({"jsonrpc": "2.0", "id": told.get("id"), "error": error}).encode()
 
 
 class _Tools:

@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from index.errors import QAError
+from index.priority import take_turns
 from qa import logs
 from qa.access import Access
 from qa.api import create_app
@@ -33,6 +34,7 @@ def serve(settings: Settings) -> None:
     `open_library` raises.
     """
     logs.configure(settings)
+    take_turns()
     _check_exposure(settings)
     with _listener(settings.host, settings.port) as listener:
         _allow_connections(settings.connections)

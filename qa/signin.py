@@ -18,8 +18,8 @@ from qa.holders import Holders
 from qa.shared import Shared
 
 _HIDDEN = 'role="alert" hidden>'
-_SAFE = re.compile(r"/(?![/\\])[^\\\x00-\x20]*")
-"""An address of this service: one that begins with two slashes, or what a browser takes for them, is of another."""
+_SAFE = re.compile(r"/(?!/)(?:(?!//)[^?#\\\x00-\x20])*(?:[?#][^\\\x00-\x20]*)?")
+"""An address of this service: two slashes, or what a browser takes for them, lead to another, as do /.// or /a/..//."""
 
 
 def install(app: FastAPI, access: Access, holders: Holders, shared: Shared, settings: Settings) -> None:
@@ -42,6 +42,8 @@ def install(app: FastAPI, access: Access, holders: Holders, shared: Shared, sett
             if wait:
                 return show("Too many tries. Wait a minute.", 429, {"Retry-After": str(ceil(wait))})
             return show("This token does not hold, or not any more.", 401)
+        if before := session_of(request.scope):
+            holders.sign_out(before)
         reply = RedirectResponse(onward if _SAFE.fullmatch(onward) else "/", 303)
         _set(request, reply, begun[0], SESSION)
         return reply

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
 
+from index.priority import take_turns
 from qa import logs
 from qa.config import Settings
 from qa.ending import LAST, Timely
@@ -45,6 +46,7 @@ class Application:
         from qa.wire import open_library
 
         logs.configure(self._settings)
+        take_turns()
         threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
         library = open_library(self._settings, serving=True, shared=self._shared)
         try:

@@ -25,7 +25,7 @@ from tests.faults import NO_MODEL, QUESTION, answers, children, connected, fetch
 
 pytestmark = pytest.mark.server
 Start = Callable[..., Server]
-KILLS = 8
+KILLS = 6
 
 
 class Load:
@@ -85,7 +85,7 @@ def test_sigterm_drains_and_what_was_taken_is_done_at_the_next_start(start: Star
     idle = connected(server, _request(server, "/health/live"))
     received(idle, b'{"live":true}')
     half = connected(server, b"GET /ask?q=lamp HTTP/1.1\r\nHost: 127.0")
-    job = fetch(server, "/documents", _many(600))
+    job = fetch(server, "/documents", _many(300))
     assert job.status == 202
     stream = connected(server, _request(server, f"/jobs/{job.body['id']}/events"))
     received(stream, b"event: progress")
@@ -116,7 +116,7 @@ def test_sigterm_drains_and_what_was_taken_is_done_at_the_next_start(start: Star
 
     again = start(**NO_MODEL)
     until(lambda: not _unfinished(again))
-    assert {f"many{number}" for number in range(600)} | {"waited"} <= stored_all(again)
+    assert {f"many{number}" for number in range(300)} | {"waited"} <= stored_all(again)
 
 
 def test_sigterm_ends_a_service_with_a_worker_that_hangs(start: Start) -> None:

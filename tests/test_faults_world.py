@@ -199,7 +199,7 @@ def test_a_database_in_use_cannot_be_taken_away_and_one_that_was_is_waited_for(s
 def test_locked_tokens_are_read_and_nobody_signs_in_meanwhile(start: Start, tmp_path: Path) -> None:
     access = Access(tmp_path / "served")
     _, secret = access.create("me", "manage")
-    server = start(**NO_MODEL)
+    server = start(**NO_MODEL, QA_RATE="1000000")
     until(lambda: answers(server, secret))
     replies: list[Reply] = []
     form = f"token={secret}".encode()

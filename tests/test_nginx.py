@@ -9,6 +9,7 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ import pytest
 import uvicorn
 
 from index.lock import WriterLock
-from qa.config import Settings
+from qa.config import settings
 from qa.headers import HEADERS
 from tests.conftest import ROOT, starting
 from tests.fronting import NAME, SETTINGS, SHOWN, Stack, free_port, fronting, stacked, until
@@ -31,17 +32,17 @@ def values(directive: str) -> list[tuple[str, str]]:
 
 
 def test_its_limits_are_the_services_defaults() -> None:
-    settings = Settings()
+    defaults = settings()
     limits = values("client_max_body_size") + values("client_header_timeout")
     assert {variable for _, variable in limits} == {"QA_BODY_MB", "QA_UPLOAD_MB", "QA_IDLE_SECONDS"}
     for value, variable in limits:
-        number = getattr(settings, variable.removeprefix("QA_").lower())
+        number = getattr(defaults, variable.removeprefix("QA_").lower())
         assert value in (f"{number:g}m", f"{number:g}s"), variable
     assert values("client_body_timeout")[0][0] == values("client_header_timeout")[0][0]
-    assert int(values("proxy_read_timeout")[0][0].removesuffix("s")) > settings.question_seconds
+    assert int(values("proxy_read_timeout")[0][0].removesuffix("s")) > defaults.question_seconds
     closes = inspect.signature(uvicorn.Config).parameters["timeout_keep_alive"].default
     assert int(values("keepalive_timeout")[0][0].removesuffix("s")) < closes  # else a request may meet a closed one
-    assert int(values("large_client_header_buffers")[0][0].split()[1].removesuffix("k")) << 10 > settings.url_bytes
+    assert int(values("large_client_header_buffers")[0][0].split()[1].removesuffix("k")) << 10 > defaults.url_bytes
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +311,7 @@ def test_slow_clients_hold_up_nobody_and_are_sent_away(tmp_path: Path) -> None:
             connection.sendall(stack.head("POST /ask", *(body if number % 2 else ()))[:-2])
         assert client.post("/ask", json=QUESTION).json()["passages"]
         for connection in slow:
-            received = b"".join(iter(lambda connection=connection: connection.recv(4_096), b""))
+            received = b"".join(iter(partial(connection.recv, 4_096), b""))
             assert received.startswith(b"HTTP/1.1 408") or not received
 
 

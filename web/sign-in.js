@@ -3,7 +3,9 @@
 
 const wanted = new URLSearchParams(location.search).get("next") ?? "/";
 const onward = new URL(wanted, location);
-const address = onward.origin === location.origin ? onward.pathname + onward.search + location.hash : "/";
+// A path like /.//elsewhere is of this site, and written without its origin it is of another.
+const here = onward.origin === location.origin && !onward.pathname.startsWith("//");
+const address = here ? onward.pathname + onward.search + location.hash : "/";
 
 document.querySelector("#next").value = address;
 const reply = await fetch("/health", { headers: { Accept: "application/json" } }).catch(() => null);

@@ -15,7 +15,7 @@ serve: $(VENV)/.installed
 
 test: $(VENV)/.developer
 	@$(BROWSER)
-	@command -v tesseract >/dev/null || $(MAKE) --no-print-directory tesseract
+	@$(MAKE) --no-print-directory programs
 	$(BIN)/python -m pytest
 
 # The page alone, in a real browser; screenshots of its main states go to test-artefacts/.
@@ -27,6 +27,7 @@ check: $(VENV)/.developer
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.audit
 
 eval: $(VENV)/.evaluation
 	@$(BIN)/qa eval
@@ -124,7 +125,13 @@ chromium:
 	@[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "The browser tests need Chromium: install the package chromium, then run make test again."; exit 1; }
 	apt-get update -qq && apt-get install -y -qq chromium >/dev/null
 
-.PHONY: tesseract
-tesseract:
-	@[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "The tests of scanned pages need tesseract: install the package tesseract-ocr, then run make test again."; exit 1; }
-	apt-get update -qq && apt-get install -y -qq tesseract-ocr >/dev/null
+# Programs that tests start, and Debian's packages of them.
+PROGRAMS := tesseract:tesseract-ocr nginx:nginx-light faketime:faketime
+
+.PHONY: programs
+programs:
+	@missing=""; PATH="$$PATH:/usr/sbin"; for one in $(PROGRAMS); do \
+		command -v "$${one%%:*}" >/dev/null || missing="$$missing $${one#*:}"; done; \
+	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; } || { \
+		echo "The tests need other programs: install the packages$$missing, then run make test again."; exit 1; }; \
+	[ -z "$$missing" ] || { apt-get update -qq && apt-get install -y -qq $$missing >/dev/null; }

@@ -11,8 +11,8 @@ from pathlib import Path
 BACK = 15
 """By so much the threads are nicer than others (`nice`, 0 to 19): beside a busy one they get a thirtieth of a core."""
 TURN = 0.0005
-"""Seconds after which a thread that computes in Python lets another one go on. A question takes many turns, and beside an
-upload it would wait ten times as long for each by Python's own setting."""
+"""Seconds after which a thread that computes in Python lets another one go on. A question takes many turns, and beside
+an upload it would wait ten times as long for each by Python's own setting."""
 _THREADS = Path("/proc/self/task")
 
 

@@ -24,7 +24,7 @@ _SMALL, _SMALLEST = 8 << 20, 16 << 10
 """Most bytes of another request, and of one to sign in, which anybody may send. The longest question, with the longest
 history and every letter written as an escape, has less than the first."""
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]@/]+)(:[0-9]{1,5})?")
-_PAGES = re.compile(r"/|/library|/docs|/documents/[^/]+")
+_PAGES = re.compile(r"/|/library|/docs|/sign-in|/documents/[^/]+")
 """What a link on another site may lead to. A browser that follows one gets a page there, never what is stored."""
 
 

@@ -45,14 +45,15 @@ def serve(settings: Settings) -> None:
 
 
 def _check_exposure(settings: Settings) -> None:
-    """Refuse to let other machines in without a token."""
-    if settings.local or settings.insecure:
+    """Refuse to let other machines in without a token, be it by this address or through a proxy."""
+    if settings.insecure or (settings.local and not settings.proxies and not settings.hosts):
         return
     access = Access(settings.data)
     try:
         if not access.usable():
+            place = settings.hosts or settings.host
             raise QAError(
-                f"on {settings.host} whoever reaches this machine could read and change the documents",
+                f"without a token whoever reaches {place} could read and change the documents",
                 "Make a token first: qa token create --name me --scope manage. Or let everybody in: --insecure.",
             )
     finally:

@@ -17,6 +17,11 @@ from qa.headers import FORM_POLICY
 from qa.holders import Holders
 from qa.shared import Shared
 
+_OWN = {
+    "Content-Security-Policy": FORM_POLICY,
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",  # without any, a form is sent as from no origin, which `Guard` takes for another
+}
 _HIDDEN = 'role="alert" hidden>'
 _SAFE = re.compile(r"/(?!/)(?:(?!//)[^?#\\\x00-\x20])*(?:[?#][^\\\x00-\x20]*)?")
 """An address of this service: two slashes, or what a browser takes for them, lead to another, as do /.// or /a/..//."""
@@ -59,9 +64,7 @@ def install(app: FastAPI, access: Access, holders: Holders, shared: Shared, sett
 def _page(page: str, failed: str, status: int, headers: dict[str, str] | None = None) -> Response:
     if failed:
         page = page.replace(_HIDDEN, f'role="alert">{failed}')
-    return HTMLResponse(
-        page, status, {"Content-Security-Policy": FORM_POLICY, "Cache-Control": "no-store"} | (headers or {})
-    )
+    return HTMLResponse(page, status, _OWN | (headers or {}))
 
 
 def _set(request: Request, reply: Response, value: str, seconds: int) -> None:

@@ -18,7 +18,7 @@ SLOW = {"QA_IDLE_SECONDS": "1", "QA_SEEDS": ""}
 
 def connected(server: Server) -> socket.socket:
     address = urlsplit(server.url)
-    return socket.create_connection((address.hostname, address.port), timeout=30)  # type: ignore[arg-type]
+    return socket.create_connection((address.hostname, address.port), timeout=30)
 
 
 def reply(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:

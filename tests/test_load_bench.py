@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import Queue
 from random import Random
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from eval.bench.openloop import UNANSWERED, Client, Offer, Outcome, Summary, get, post, summary

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,6 @@ def test_threads_that_begin_inside_step_back_and_no_others() -> None:
 def test_passages_are_embedded_by_threads_that_step_back(embedder: Embedder) -> None:
     assert isinstance(embedder, OpenVinoEmbedder)
     embedder.passages(["Some text."])
-    nices = [os.getpriority(os.PRIO_PROCESS, int(one)) for one in os.listdir("/proc/self/task")]
+    nices = [os.getpriority(os.PRIO_PROCESS, int(one.name)) for one in Path("/proc/self/task").iterdir()]
     assert nices.count(max(nices)) >= 2
     assert max(nices) - min(nices) >= min(priority.BACK, 19 - min(nices))

@@ -25,7 +25,7 @@ def workers_of(server: Server) -> list[int]:
 
 def _command(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()
+        return list(process.cmdline())
     except psutil.Error:  # it has ended
         return []
 

@@ -3,6 +3,7 @@
 const GONE = "The service does not answer.";
 const STRANGE = "The service's reply is not one that this page understands.";
 const PATIENCE = 10_000;  // milliseconds; a service that is there tells sooner how it is
+const RETRY = 3_000;  // milliseconds until a stream is opened again that was refused while nobody was signed in
 let missed = () => {};
 
 /** `act` is called when a request finds no service; not for `health`, whose caller knows. */
@@ -93,6 +94,7 @@ export function upload(files, progress, fields = {}) {
     request.addEventListener("error", () => reject(absent("/documents")));
     request.addEventListener("load", () => {
       if (isAway(request.status, request.response)) return reject(absent("/documents"));
+      if (request.status === 401) return reject(signedOut("/documents"));
       const error = request.response?.error ?? { message: `The service failed (${request.status}).` };
       if (request.status >= 300) reject(new ServiceError(error.message, error.hint, request.status));
       else if (request.response?.files?.length === files.length) resolve(request.response);
@@ -106,18 +108,24 @@ export function upload(files, progress, fields = {}) {
  *  it goes on by itself when that is back. */
 export function follow(job, changed, lost) {
   return new Promise((resolve, reject) => {
-    const events = new EventSource(job.events_url);
     const take = (event) => changed(JSON.parse(event.data));
-    events.addEventListener("progress", take);
-    events.addEventListener("done", (event) => {
-      events.close();
-      take(event);
-      resolve();
-    });
-    events.addEventListener("error", () => {
-      if (events.readyState === EventSource.CLOSED) reject(new ServiceError("The service does not tell what became of it.", "Try again: nothing is stored twice."));
-      else { missed(); lost(); }
-    });
+    const listen = () => {
+      const events = new EventSource(job.events_url);
+      events.addEventListener("progress", take);
+      events.addEventListener("done", (event) => {
+        events.close();
+        take(event);
+        resolve();
+      });
+      events.addEventListener("error", async () => {
+        const refused = events.readyState === EventSource.CLOSED;
+        if (refused && (await reach(job.url).catch((error) => error)).status !== 0) return reject(new ServiceError("The service does not tell what became of it.", "Try again: nothing is stored twice."));
+        missed();
+        lost();
+        if (refused) setTimeout(listen, RETRY);
+      });
+    };
+    listen();
   });
 }
 
@@ -136,6 +144,12 @@ const strange = () => new ServiceError(STRANGE, "It may be of another version: r
 function absent(path) {
   if (path !== "/health") missed();
   return new ServiceError(GONE, "Is it still running? Start it with: make serve");
+}
+
+/** As good as absent until somebody has signed in: what was asked for is asked again then. */
+function signedOut(path) {
+  if (path !== "/health") missed();
+  return Object.assign(new ServiceError("You are signed out."), { signedOut: true });
 }
 
 /** A reply of what stands before the service, which is not there itself. */
@@ -161,7 +175,7 @@ async function request(path, options = {}) {
   if (reply.ok) return reply;
   const said = await parsed(reply, path), error = said?.error;
   if (isAway(reply.status, said)) throw absent(path);
-  if (reply.status === 401 && path !== "/health") missed();
+  if (reply.status === 401) throw signedOut(path);
   if (error?.message) throw new ServiceError(error.message, error.hint, reply.status);
   throw new ServiceError(`The service failed (${reply.status}).`, "Its log tells why.", reply.status);
 }

@@ -4,7 +4,6 @@ import * as api from "./api.js";
 import { $, announce, button, make, words } from "./dom.js";
 
 const BEAT = 30, LOADING = 1, AWAY = 2;  // seconds until it is looked at again
-const SIGNED_OUT = 401;
 const UNKNOWN = "the embedding model does not know the words of this question";
 const backs = new Set();
 let version = null, known = null, away = false, next = 0, latest = 0, waiting = [];
@@ -43,7 +42,7 @@ export async function refresh() {
   if (state) take(state);
   else {
     away = true;
-    if (error.status === SIGNED_OUT) notice(words(error), signIn());
+    if (error.signedOut) notice(words(error), signIn());
     else notice(`${words(error)} Trying again.`);
   }
   next = setTimeout(beat, (away ? AWAY : loading() ? LOADING : BEAT) * 1000);

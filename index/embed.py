@@ -47,11 +47,12 @@ def unit_rows(vectors: object) -> Vectors:
     return np.ascontiguousarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
 
-def load(model: str = DEFAULT_MODEL, cache: Path | None = None) -> Embedder:
+def load(model: str = DEFAULT_MODEL, cache: Path | None = None, processes: int = 1) -> Embedder:
     """Load a model by name or folder, from this machine only, after checking the default's weights.
 
     It runs converted, which is several times faster and needs no torch, where its vectors stay the same; `cache`
-    is the folder for what was converted. Else it runs in sentence-transformers, and `runtime` says why.
+    is the folder for what was converted. Else it runs in sentence-transformers, and `runtime` says why. So many
+    `processes` share the cores.
     Raises ModelError: missing, corrupt, or refused by sentence-transformers.
     """
     from index import openvino_embedder
@@ -60,7 +61,7 @@ def load(model: str = DEFAULT_MODEL, cache: Path | None = None) -> Embedder:
     weights = _weights_sha256(folder)
     if model == DEFAULT_MODEL and weights != WEIGHTS_SHA256:
         raise ModelError(f"{_WEIGHTS} has the SHA-256 {str(weights)[:12]}…, not {WEIGHTS_SHA256[:12]}…", _REINSTALL)
-    return openvino_embedder.load(folder, model, cache, weights)
+    return openvino_embedder.load(folder, model, cache, weights, processes)
 
 
 def runtime(model: str, cache: Path | None) -> str:

@@ -76,7 +76,7 @@ class _Settings:
 class OpenVinoEmbedder:
     """Safe to call from several threads; questions go first."""
 
-    def __init__(self, folder: Path, name: str, settings: _Settings) -> None:
+    def __init__(self, folder: Path, name: str, settings: _Settings, processes: int = 1) -> None:
         from tokenizers import Tokenizer
 
         self.name = name
@@ -87,13 +87,22 @@ class OpenVinoEmbedder:
         self._tokenizer.no_padding()
         core = _openvino().Core()
         self._compile = partial(core.compile_model, core.read_model(folder / "model.xml"), "CPU")
-        self._request = self._compiled("LATENCY").create_infer_request()
+        self._cores = max(1, (os.cpu_count() or 1) // processes)
+        self._request = self._for_questions(self._cores)
         self._embedding = threading.Lock()
         self._together: Together[str, Vector] = Together(self._questions, AT_ONCE)
         self.dim = int(self.question("dimension").shape[0])
 
-    def _compiled(self, hint: str) -> Any:
-        return self._compile({"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": hint})
+    def _for_questions(self, cores: int) -> Any:
+        return self._compiled("LATENCY", INFERENCE_NUM_THREADS=cores).create_infer_request()
+
+    def _compiled(self, hint: str, **settings: Any) -> Any:
+        return self._compile({"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": hint} | settings)
+
+    @cached_property
+    def _several(self) -> Any:
+        """For several questions: half of the cores, so that those who ask have the others meanwhile."""
+        return self._for_questions(max(1, self._cores // 2)) if self._cores > 1 else self._request
 
     @cached_property
     def _queue(self) -> Any:
@@ -116,10 +125,11 @@ class OpenVinoEmbedder:
         return self._together(text)
 
     def _questions(self, texts: Sequence[str]) -> list[Vector]:
-        """On all cores."""
+        """One on all cores, which is soonest; several on half of them, which takes a quarter less time of all."""
+        request = self._request if len(texts) == 1 else self._several
         prompt = self._settings.question_prompt
         inputs = self._inputs(self._tokenizer.encode_batch([prompt + text for text in texts]))
-        return list(unit_rows(self._request.infer(inputs, share_inputs=True, share_outputs=True)[0]))
+        return list(unit_rows(request.infer(inputs, share_inputs=True, share_outputs=True)[0]))
 
     def _inputs(self, encodings: Sequence[Encoding]) -> dict[str, Any]:
         """Arrays (texts, longest), padded at the end to a multiple of `_STEP`, if the model takes so many."""
@@ -138,7 +148,7 @@ class OpenVinoEmbedder:
         return arrays
 
 
-def load(folder: Path, name: str, cache: Path | None, weights: str | None) -> Embedder:
+def load(folder: Path, name: str, cache: Path | None, weights: str | None, processes: int = 1) -> Embedder:
     """The converted model, from the cache or converted now; the library's where it cannot be.
 
     Raises ModelError. Takes seconds when it was not converted before.
@@ -147,7 +157,7 @@ def load(folder: Path, name: str, cache: Path | None, weights: str | None) -> Em
     settings = _read(kept)
     if kept and settings and not settings.reason:
         try:
-            return OpenVinoEmbedder(kept, name, settings)
+            return OpenVinoEmbedder(kept, name, settings, processes)
         except Exception:  # noqa: BLE001  whatever is wrong with it, it can be made again
             _log.warning("%s is damaged; the model is converted again", kept, exc_info=True)
             shutil.rmtree(kept, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from math import ceil
 from urllib.parse import quote
 
@@ -117,7 +118,13 @@ def too_many(message: str, wait: float) -> Response:
 def address(scope: Scope) -> str:
     """Where a request comes from; of IPv6 the network, of which a client has as many addresses as it likes."""
     host = scope["client"][0] if scope.get("client") else ""
-    return ":".join(host.split(":")[:4]) if host.count(":") > 1 else host
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return str(host)
+    if isinstance(found, IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or IPv6Address(int(found) >> 64 << 64))
 
 
 def _shown(scope: Scope) -> tuple[Kind, str]:

@@ -6,17 +6,21 @@ a single process keeps it to itself. Nothing here is of value later, so nothing 
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 _MEMORY = Path("/dev/shm")  # noqa: S108  a folder of our own is made in it
+_PREFIX, _LOCK = "qa-shared-", "lock"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS rates (key TEXT PRIMARY KEY, due REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shares (job TEXT, number INTEGER, state TEXT, share REAL, PRIMARY KEY (job, number));
@@ -33,12 +37,25 @@ _SWEEP = 1_000
 
 @contextmanager
 def shared_folder() -> Iterator[Path]:
-    """A folder for the processes of one service, which nobody else can read."""
-    folder = Path(tempfile.mkdtemp(prefix="qa-", dir=_MEMORY if _MEMORY.is_dir() else None))
+    """A folder for the processes of one service, which nobody else can read. What services left that were killed goes."""
+    place = _MEMORY if _MEMORY.is_dir() else Path(tempfile.gettempdir())
+    for left in place.glob(f"{_PREFIX}*"):
+        _sweep(left)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
     try:
-        yield folder
+        with FileLock(folder / _LOCK):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(left: Path) -> None:
+    """Remove a folder of ours that no process holds."""
+    with suppress(OSError, Timeout):
+        if left.is_symlink() or left.stat().st_uid != os.getuid() or not (left / _LOCK).exists():
+            return
+        with FileLock(left / _LOCK, blocking=False):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 class Shared:

@@ -60,7 +60,8 @@ class Library:
     ) -> None:
         self.settings = settings
         self.ranking = ranking
-        self.model = Model(settings.model, lambda: embed.load(settings.model, settings.cache))
+        processes = settings.workers if serving else 1
+        self.model = Model(settings.model, lambda: embed.load(settings.model, settings.cache, processes))
         self.catalogue = Catalogue(settings.data, fingerprint(settings), remake)
         self.reranker = Loaded("reranker", settings.reranker, lambda: load_reranker(settings.reranker), RERANKER_AWAY)
         self.reader = Loaded("reader", settings.reader, lambda: load_reader(settings.reader), READER_AWAY)

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
 
+from index.errors import QAError
 from index.priority import take_turns
 from qa import logs
 from qa.config import Settings
@@ -59,6 +60,8 @@ class Application:
 class Processes(Multiprocess):
     """uvicorn's, which end in time also where one of them hangs."""
 
+    _asked_to_end = False
+
     def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
         super().__init__(config, sockets)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -69,7 +72,14 @@ class Processes(Multiprocess):
             one.close()
         super().terminate_all()
 
+    def run(self) -> None:
+        """Raises QAError when a process could not begin."""
+        super().run()
+        if not self._asked_to_end:
+            raise QAError("a process of the service could not begin", "What it logged tells why.")
+
     def _end(self, number: int, _: object) -> None:
+        self._asked_to_end = True
         self.signal_queue.append(number)
         timer = threading.Timer(LAST, self._kill)
         timer.daemon = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import stat
 from pathlib import Path
 
@@ -67,3 +68,27 @@ def test_the_folder_is_the_owners_alone_and_goes() -> None:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         (folder / "left").write_text("behind")
     assert not folder.exists()
+
+
+def _held(told: multiprocessing.connection.Connection) -> None:
+    with shared_folder() as folder:
+        told.send(folder)
+        told.recv()
+
+
+def test_what_a_killed_service_left_goes_and_what_another_holds_stays() -> None:
+    spawn = multiprocessing.get_context("spawn")
+    pairs = [spawn.Pipe() for _ in range(2)]
+    processes = [spawn.Process(target=_held, args=(theirs,)) for _, theirs in pairs]
+    for process in processes:
+        process.start()
+    killed, held = [ours.recv() for ours, _ in pairs]
+    processes[0].kill()
+    processes[0].join()
+    assert killed.exists()
+    with shared_folder():
+        assert not killed.exists()
+        assert held.exists()
+    pairs[1][0].send("end")
+    processes[1].join()
+    assert not held.exists()

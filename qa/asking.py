@@ -11,7 +11,7 @@ from typing import TypeVar
 from index.errors import Busy
 
 _T = TypeVar("_T")
-THREADS = 8
+THREADS = 4
 """Questions that are worked on at the same time: enough that the model can take several together."""
 
 

@@ -284,7 +284,7 @@ def test_a_service_that_is_down_is_told_as_the_page_expects_it_and_back_when_it_
             assert "error" not in reply.headers["content-type"] + reply.text
             assert reply.headers["strict-transport-security"]
         with starting(tmp_path / "data") as run:
-            run(**SETTINGS | {"QA_PORT": str(port)})
+            run(**SETTINGS | {"QA_PORT": str(port), "QA_INSECURE": "1"})
             assert client.post("/ask", json=QUESTION).json()["passages"]
         assert SECRET not in front.written()
 

@@ -8,27 +8,28 @@ from contextlib import AbstractContextManager
 import sqlalchemy as sa
 
 from index import schema as tables
-from index.history import meta_of, stamp_fingerprint
+from index.history import stamp_fingerprint
+from index.view import View
 
 _KEY = "calibration"
 """In `meta`: the text, JSON as `qa.confidence` reads it."""
 
 
 class OwnCalibration:
-    """The calibration that was fitted to a catalogue's documents. `read` and `note` open its transactions."""
+    """The calibration that was fitted to a catalogue's documents. `view` and `note` open its transactions."""
 
     def __init__(
         self,
-        read: Callable[[], AbstractContextManager[sa.Connection]],
+        view: Callable[[], AbstractContextManager[View]],
         note: Callable[[], AbstractContextManager[sa.Connection]],
     ) -> None:
-        self._read = read
+        self._view = view
         self._note = note
 
     def text(self) -> str | None:
         """As `qa calibrate` fitted it; None where it did not."""
-        with self._read() as connection:
-            return meta_of(connection).get(_KEY)
+        with self._view() as view:
+            return view.noted(_KEY)
 
     def keep(self, text: str) -> None:
         """In the place of the one before."""

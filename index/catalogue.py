@@ -75,7 +75,7 @@ class Catalogue:
         self.lock = WriterLock(folder, self.path)
         self.sources = Sources(self.read, self.changing)
         self.feedback = Feedback(self.read, self.note)
-        self.calibration = OwnCalibration(self.read, self.note)
+        self.calibration = OwnCalibration(self.view, self.note)
         self.shelf = Shelf(self.read)
         self._database = database(self.path)
         self._fingerprint = {} if remake else dict(fingerprint)
@@ -154,8 +154,8 @@ class Catalogue:
             return edition_of(connection, stamp) == edition(connection)
 
     def empty(self) -> bool:
-        with self.read() as connection:
-            return connection.scalar(sa.select(tables.documents.c.id).limit(1)) is None
+        with self.view() as view:
+            return view.empty()
 
     def counts(self) -> tuple[int, int, int]:
         """Documents, passages, and passages that are not embedded yet."""

@@ -47,12 +47,12 @@ def unit_rows(vectors: object) -> Vectors:
     return np.ascontiguousarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
 
-def load(model: str = DEFAULT_MODEL, cache: Path | None = None, processes: int = 1) -> Embedder:
+def load(model: str = DEFAULT_MODEL, cache: Path | None = None, processes: int = 0) -> Embedder:
     """Load a model by name or folder, from this machine only, after checking the default's weights.
 
     It runs converted, which is several times faster and needs no torch, where its vectors stay the same; `cache`
-    is the folder for what was converted. Else it runs in sentence-transformers, and `runtime` says why. So many
-    `processes` share the cores.
+    is the folder for what was converted. Else it runs in sentence-transformers, and `runtime` says why. `processes`
+    that serve many people at a time share the cores; 0 where one asks.
     Raises ModelError: missing, corrupt, or refused by sentence-transformers.
     """
     from index import openvino_embedder

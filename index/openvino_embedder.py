@@ -76,7 +76,7 @@ class _Settings:
 class OpenVinoEmbedder:
     """Safe to call from several threads; questions go first."""
 
-    def __init__(self, folder: Path, name: str, settings: _Settings, processes: int = 1) -> None:
+    def __init__(self, folder: Path, name: str, settings: _Settings, processes: int = 0) -> None:
         from tokenizers import Tokenizer
 
         self.name = name
@@ -87,11 +87,13 @@ class OpenVinoEmbedder:
         self._tokenizer.no_padding()
         core = _openvino().Core()
         self._compile = partial(core.compile_model, core.read_model(folder / "model.xml"), "CPU")
-        self._cores = max(1, (os.cpu_count() or 1) // processes)
+        self._cores = max(1, (os.cpu_count() or 1) // max(1, processes))
         self._request = self._for_questions(self._cores)
         self._embedding = threading.Lock()
         self._together: Together[str, Vector] = Together(self._questions, AT_ONCE)
         self.dim = int(self.question("dimension").shape[0])
+        if processes:
+            _ = self._several  # nobody waits for it later
 
     def _for_questions(self, cores: int) -> Any:
         return self._compiled("LATENCY", INFERENCE_NUM_THREADS=cores).create_infer_request()
@@ -148,7 +150,7 @@ class OpenVinoEmbedder:
         return arrays
 
 
-def load(folder: Path, name: str, cache: Path | None, weights: str | None, processes: int = 1) -> Embedder:
+def load(folder: Path, name: str, cache: Path | None, weights: str | None, processes: int = 0) -> Embedder:
     """The converted model, from the cache or converted now; the library's where it cannot be.
 
     Raises ModelError. Takes seconds when it was not converted before.

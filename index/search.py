@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +25,8 @@ from index.terms import terms
 from index.types import Hit, Span, Stamp, Vector
 from index.view import View
 
+TURNS = max(2, os.cpu_count() or 1)
+"""Searches at the same time: more of them only take turns at the same cores, and all end later."""
 PATIENCE = 0.25
 """Seconds that a question waits for the engine to catch up with what was written last."""
 
@@ -93,6 +96,7 @@ class Searcher:
         self.engine = engine
         self.ranking = ranking
         self._vocabulary = vocabulary
+        self._turns = threading.Semaphore(TURNS)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="catch-up")
         self._starting = threading.Lock()
         self._catching_up: Future[None] | None = None
@@ -221,7 +225,7 @@ class Searcher:
         """The results, and whether they are all there; none when the passages of that snapshot have gone."""
         mode = mode if vector is not None else "bm25"
         stages = Stages()
-        with self.catalogue.view() as view:
+        with self._turns, self.catalogue.view() as view:
             if not view.holds(snapshot.stamp):
                 return None, False
             gathered = self.gather(snapshot, view, question, vector if mode != "bm25" else None, mode, where, k)

@@ -38,6 +38,14 @@ class View:
         """The same in no order, with only what rescoring needs."""
         return [tables.to_candidate(row) for row in self._rows("candidates", passage_ids, stamp)]
 
+    def empty(self) -> bool:
+        return self._cursor.execute(_sql("any")).fetchone() is None
+
+    def noted(self, key: str) -> str | None:
+        """What stands in `meta`."""
+        row = self._cursor.execute(_sql("meta"), (key,)).fetchone()
+        return row["value"] if row else None
+
     def holds(self, stamp: Stamp) -> bool:
         """Whether passages are still there as they were then, but for documents changed since."""
         return self._edition_of(stamp) is not None
@@ -47,8 +55,8 @@ class View:
             return self._edition
         found = self._cursor.execute(_sql("edition"), stamp).fetchone()
         if found and found["edition"] != self._edition:
-            kept = self._cursor.execute(_sql("meta"), (OLD_EDITION,)).fetchone()
-            found = found if kept and int(kept["value"]) == found["edition"] else None
+            kept = self.noted(OLD_EDITION)
+            found = found if kept and int(kept) == found["edition"] else None
         return int(found["edition"]) if found else None
 
     def _rows(self, kind: str, passage_ids: Sequence[str], stamp: Stamp) -> list[sqlite3.Row]:
@@ -69,6 +77,8 @@ def _sql(kind: str, parity: int = 0, ids: int = 0) -> str:
     if kind == "last":
         query: sa.Select[Any] = sa.select(history.generation, history.token, history.edition)
         query = query.where(history.generation == sa.select(sa.func.max(history.generation)).scalar_subquery())
+    elif kind == "any":
+        query = sa.select(tables.documents.c.id)
     elif kind == "meta":
         query = sa.select(tables.meta.c.value).where(tables.meta.c.key == sa.bindparam("key"))
     elif kind == "edition":

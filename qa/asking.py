@@ -11,8 +11,8 @@ from typing import TypeVar
 from index.errors import Busy
 
 _T = TypeVar("_T")
-THREADS = 4
-"""Questions that are worked on at the same time: enough that the model can take several together."""
+THREADS = 6
+"""Questions that are worked on at the same time, so that the model can take several together; see also `index.search.TURNS`."""
 
 
 class Asking:

@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     )
     sign_ins: int = Field(20, ge=1, description="times a minute that an address may show a token that does not hold")
     url_bytes: int = Field(8_192, ge=256, le=65_536, description="longest address of a request")
-    body_mb: int = Field(64, ge=1, description="largest request without files, in megabytes")
+    body_mb: int = Field(64, ge=1, description="largest request that brings texts as JSON, in megabytes; others: 8")
     upload_mb: int = Field(1_024, ge=1, description="largest request with files, in megabytes")
     upload_files: int = Field(1_000, ge=1, le=10_000, description="most files of a request")
     uploads: int = Field(8, ge=1, description="requests that may bring documents at the same time")
@@ -114,6 +114,14 @@ class Settings(BaseSettings):
     @classmethod
     def _none_when_empty(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("cors")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        for origin in _listed(value):
+            if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
+                raise ValueError(f"{origin} is no origin such as https://intranet.example.org")
+        return value
 
     @property
     def names(self) -> frozenset[str] | None:

@@ -18,8 +18,7 @@ _BODY = b'{"error":{"code":"%s","message":"%s","hint":"%s"}}'
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's, with a time limit for the head of each request. What the application sets in its state (see
-    `qa.service.Application`): `idle_seconds`, `most_connections`, and `drain`, called when the service is to end."""
+    """uvicorn's, with a time limit for the head of each request. It looks into the application's state, see `state`."""
 
     _began: asyncio.TimerHandle | None = None
     _head = 0
@@ -109,5 +108,5 @@ class Connection(HttpToolsProtocol):
 
 
 def state(idle_seconds: float, most_connections: int, drain: Any) -> dict[str, Any]:
-    """What `Connection` looks for in the state of the application."""
+    """What the application's lifespan yields for `Connection`; `drain` is called when the service is to end."""
     return {"idle_seconds": idle_seconds, "most_connections": most_connections, "drain": drain}

@@ -31,7 +31,7 @@ _ASKING = {
     "HEAD": _READING,
     "OPTIONS": re.compile(r".*", re.DOTALL),
     "POST": re.compile(r"/ask|/feedback|/sign-out|/mcp"),
-    "DELETE": re.compile(r"/feedback/[^/]+|/mcp"),
+    "DELETE": re.compile(r"/feedback/[^/]+"),
 }
 """What the scope `ask` allows; all else needs `manage`: what changes documents, and what other people sent."""
 

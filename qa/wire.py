@@ -60,7 +60,7 @@ class Library:
     ) -> None:
         self.settings = settings
         self.ranking = ranking
-        processes = settings.workers if serving else 1
+        processes = settings.workers if serving else 0
         self.model = Model(settings.model, lambda: embed.load(settings.model, settings.cache, processes))
         self.catalogue = Catalogue(settings.data, fingerprint(settings), remake)
         self.reranker = Loaded("reranker", settings.reranker, lambda: load_reranker(settings.reranker), RERANKER_AWAY)

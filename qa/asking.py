@@ -12,7 +12,7 @@ from index.errors import Busy
 
 _T = TypeVar("_T")
 THREADS = 6
-"""Questions that are worked on at the same time, so that the model can take several together; see also `index.search.TURNS`."""
+"""Questions that are worked on at the same time, so that the model can take several together."""
 
 
 class Asking:

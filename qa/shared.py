@@ -37,7 +37,7 @@ _SWEEP = 1_000
 
 @contextmanager
 def shared_folder() -> Iterator[Path]:
-    """A folder for the processes of one service, which nobody else can read. What services left that were killed goes."""
+    """A folder for the processes of one service, which nobody else can read. What killed services left goes."""
     place = _MEMORY if _MEMORY.is_dir() else Path(tempfile.gettempdir())
     for left in place.glob(f"{_PREFIX}*"):
         _sweep(left)

@@ -35,8 +35,8 @@ def serve(settings: Settings) -> None:
     """
     logs.configure(settings)
     take_turns()
-    _check_exposure(settings)
     with _listener(settings.host, settings.port) as listener:
+        _check_exposure(settings)
         _allow_connections(settings.connections)
         if settings.workers == 1:
             _serve_alone(settings, listener)

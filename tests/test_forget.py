@@ -11,13 +11,15 @@ import pytest
 from fastapi.testclient import TestClient
 
 from index import forget as forget_module
+from index import schema as tables
 from index.care import verify
 from index.errors import Conflict
 from index.load import from_text
+from qa import access
 from qa.config import settings as read_settings
 from qa.documents import _texts
 from qa.wire import Library, file_request, open_library, reindex
-from tests.conftest import HashEmbedder, Server
+from tests.conftest import ROOT, HashEmbedder, Server
 from tests.office import body_of, paragraph
 from tests.test_load_pdf import Writer
 from tests.traces import traces
@@ -237,4 +239,13 @@ def test_what_nobody_knows_is_not_forgotten_and_changes_nothing(library: Library
     assert library.catalogue.stamp() == before
 
 
-# Other processes
+# What is written about it
+
+
+def test_the_list_of_what_is_stored_names_every_table_and_every_file(client: TestClient, library: Library) -> None:
+    text = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+    send(client, {"a.txt": b"Herons eat frogs."})
+    kept = {file.name for file in saved(library).iterdir()} - {"catalogue.sqlite3-shm"}
+    assert "catalogue.sqlite3" in kept
+    names = {name.removesuffix("/") for name in kept} | set(tables.schema.tables) | set(access._schema.tables)
+    assert [name for name in sorted(names) if f"`{name}`" not in text and f"`{name}/`" not in text] == []

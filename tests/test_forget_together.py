@@ -11,24 +11,21 @@ from pathlib import Path
 from sqlite3 import connect
 
 import pytest
-from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index import forget as forget_module
 from index import local
-from index import schema as tables
 from index.care import backup, restore
 from index.errors import IndexLocked
 from index.local import LocalEngine
 from index.search import Searcher
 from index.types import Stamp
-from qa import access
 from qa.wire import Library
 from tests.conftest import ROOT, environment, qa
 from tests.forgetting import STEPS
 from tests.test_engine import put as stage
-from tests.test_forget import AWAY, MARKS, WORDS, Make, Start, answers, opened, put, put_secret, saved, send, until
+from tests.test_forget import AWAY, MARKS, WORDS, Make, Start, answers, opened, put, put_secret, saved, until
 from tests.traces import traces
 
 
@@ -230,15 +227,3 @@ def test_after_any_history_nothing_of_it_is_left(
     assert {hit.passage_id.partition(":")[0] for hit in found} == others
     library.close()
     assert traces(folder, [names[chosen]]) == {}
-
-
-# What is written about it
-
-
-def test_the_list_of_what_is_stored_names_every_table_and_every_file(client: TestClient, library: Library) -> None:
-    text = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
-    send(client, {"a.txt": b"Herons eat frogs."})
-    kept = {file.name for file in saved(library).iterdir()} - {"catalogue.sqlite3-shm"}
-    assert "catalogue.sqlite3" in kept
-    names = {name.removesuffix("/") for name in kept} | set(tables.schema.tables) | set(access._schema.tables)
-    assert [name for name in sorted(names) if f"`{name}`" not in text and f"`{name}/`" not in text] == []

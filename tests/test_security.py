@@ -12,9 +12,11 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
+from index.errors import QAError
 from index.types import Document
 from qa.access import Access
 from qa.api import create_app
+from qa.config import settings
 from qa.gate import address
 from qa.headers import HEADERS
 from qa.wire import Library
@@ -316,7 +318,9 @@ def test_a_page_that_may_use_the_api_does_not_use_the_session_of_who_looks_at_it
         assert client.get(place).status_code == 200
 
 
-@pytest.mark.parametrize("named", ["", "*", "https://intranet.example", "intranet.example"])
+@pytest.mark.parametrize(
+    "named", ["", "https://intranet.example", "https://intranet.example:8443, http://localhost:3000"]
+)
 def test_only_an_origin_that_is_named_whole_may_use_the_api(
     make_library: Callable[..., Library], tokens: dict[str, str], named: str
 ) -> None:
@@ -330,6 +334,12 @@ def test_only_an_origin_that_is_named_whole_may_use_the_api(
             reply = client.get("/documents", headers={"origin": origin} | bearer(tokens["ask"]))
             assert reply.status_code == 403, origin
             assert "access-control-allow-origin" not in reply.headers
+
+
+@pytest.mark.parametrize("named", ["*", "null", "intranet.example", "https://intranet.example/", "https://a@b.example"])
+def test_what_is_no_origin_cannot_be_named(named: str) -> None:
+    with pytest.raises(QAError, match="QA_CORS"):
+        settings(cors=named)
 
 
 @pytest.mark.parametrize("onward", ["/.//evil.example", "/a/..//evil.example", "/%2e//evil.example", "///evil.example"])

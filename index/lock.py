@@ -86,7 +86,8 @@ class WriterLock:
                     f"{self._folder} cannot be written: {error.strerror}", "Choose another folder: QA_DATA=/path qa …"
                 ) from error
             if first:
-                self._owner.write_text(str(os.getpid()))
+                with suppress(OSError):  # it is only told to others
+                    self._owner.write_text(str(os.getpid()))
         try:
             yield
         finally:

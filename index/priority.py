@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,11 +19,11 @@ _THREADS = Path("/proc/self/task")
 
 @contextmanager
 def steps_back() -> Iterator[None]:
-    """The threads that begin inside, of this process, run when nothing else wants their core. On Linux alone, where
+    """The threads that begin inside, but Python's own, run when nothing else wants their core. On Linux alone, where
     threads have priorities of their own; elsewhere nothing is done."""
     before = _threads()
     yield
-    for thread in _threads() - before:
+    for thread in _threads() - before - {one.native_id for one in threading.enumerate()}:
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + BACK))
 

@@ -160,6 +160,8 @@ class Access:
         return f"{session_id}_{secret}", ends
 
     def sign_out(self, session: str) -> None:
+        if not self._there():
+            return
         with self._write() as connection:
             session_id, _, secret = session.partition("_")
             mine = (_sessions.c.id == session_id) & (_sessions.c.digest == _digest(secret))
@@ -208,10 +210,11 @@ class Access:
                 self.path.touch(0o600)
         except OSError as error:
             raise StorageError(f"{self.path} cannot be written: {error.strerror}", CHOOSE) from error
-        writing = self._database.connect().execution_options(writes=True)
-        with translated(self.path), writing as connection, connection.begin():
-            _schema.create_all(connection)
-            yield connection
+        with translated(self.path):
+            writing = self._database.connect().execution_options(writes=True)
+            with writing as connection, connection.begin():
+                _schema.create_all(connection)
+                yield connection
 
 
 def _holds() -> sa.ColumnElement[bool]:

@@ -10,6 +10,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from qa import metrics
 from qa.headers import HEADERS
 
+PATIENCE = 60.0
+"""Seconds in which a client has to read something of a reply."""
 HEAD = 64 << 10
 """Most bytes of a request's line and headers, or of what follows a body before the next."""
 _HEADERS = "".join(f"{name.lower()}: {value}\r\n" for name, value in HEADERS.items()).encode()
@@ -25,9 +27,12 @@ class Connection(HttpToolsProtocol):
     """Bytes that came of a head that is not complete."""
     _read = 0
     """Bytes of the address and the headers that were read of a request."""
+    _in_body = False
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # told at once when the client does not read
         if len(self.connections) > self.app_state["most_connections"]:
             self._refuse(b"503 Service Unavailable", b"busy", b"there are too many connections", b"Try again.")
         else:
@@ -35,6 +40,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._is_read()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -42,6 +48,8 @@ class Connection(HttpToolsProtocol):
             return
         if self._began:
             self._head += len(data)
+        elif self._in_body:  # of a request that may have been refused already
+            pass
         elif self.cycle is None or self.cycle.response_complete:  # the next one on this connection begins
             self._head = len(data)
             self._wait()
@@ -65,7 +73,33 @@ class Connection(HttpToolsProtocol):
         self._stop_waiting()
         if self._read > HEAD:
             raise ValueError("the head is too long")  # the parser's own, which ends in send_400_response
+        self._in_body = True
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        self._unread = self.loop.call_later(PATIENCE, self._give_up, self.transport.get_write_buffer_size())
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._is_read()
+        super().resume_writing()
+
+    def _give_up(self, before: int) -> None:
+        """Of a reply that nobody reads any further nothing is kept."""
+        left = self.transport.get_write_buffer_size()
+        if left < before:
+            self._unread = self.loop.call_later(PATIENCE, self._give_up, left)
+        else:
+            self.transport.abort()
+
+    def _is_read(self) -> None:
+        if self._unread:
+            self._unread.cancel()
+            self._unread = None
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         if self._read > HEAD:

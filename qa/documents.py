@@ -23,6 +23,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException as Unreadable
+from starlette.requests import ClientDisconnect
 
 from index.errors import Busy, Conflict, DocumentError, QAError
 from index.ingest import Existing, free_names
@@ -155,6 +156,8 @@ async def _taken(request: Request, library: Library) -> Job:
         try:
             async with request.form(max_files=most, max_fields=MOST_FIELDS) as form:
                 return await run_in_threadpool(library.jobs.add, _files(form))
+        except ClientDisconnect as error:
+            raise HTTPException(400, "the request was broken off") from error
         except Unreadable as error:
             if error.status_code == 400 and "Too many files" in str(error.detail):
                 raise HTTPException(413, f"more than {most:,} files; send some of them at a time") from error

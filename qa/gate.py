@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from http.cookies import CookieError, SimpleCookie
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from math import ceil
 from urllib.parse import quote
 
 from fastapi.responses import RedirectResponse
+from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -79,7 +79,7 @@ class Gate:
         kind, secret = _shown(scope)
         holder = await self._holders.of(kind, secret) if secret else None
         if holder is None:
-            return self._sign_in_first(scope, bool(secret))
+            return self._sign_in_first(scope, bool(secret), kind == "token")
         scope["qa.holder"], scope["qa.client"] = holder, holder.name
         allowed = _ASKING.get(scope["method"])
         if holder.scope == "manage" or (allowed and allowed.fullmatch(scope["path"])):
@@ -87,8 +87,9 @@ class Gate:
         message = f"the token {holder.name} may ask and read, not do this"
         return reply(403, "forbidden", message, "Use a token of the scope manage: qa token create --scope manage.")
 
-    def _sign_in_first(self, scope: Scope, shown: bool) -> Response:
-        if shown and (wait := self._shared.take(f"sign-in {address(scope)}", self._settings.sign_ins)):
+    def _sign_in_first(self, scope: Scope, shown: bool, counted: bool) -> Response:
+        """A session that has ended is not counted: its page goes on asking whether it is back."""
+        if shown and counted and (wait := self._shared.take(f"sign-in {address(scope)}", self._settings.sign_ins)):
             return too_many("this address showed too many tokens that do not hold", wait)
         if followed(scope) or (scope["method"] == "GET" and "text/html" in header(scope, b"accept")):
             target = scope["path"] + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
@@ -139,12 +140,5 @@ def _shown(scope: Scope) -> tuple[Kind, str]:
 
 
 def session_of(scope: Scope) -> str:
-    cookies: SimpleCookie = SimpleCookie()
-    try:
-        for name, value in scope["headers"]:
-            if name == b"cookie":
-                cookies.load(value.decode("latin-1"))
-    except CookieError:
-        return ""
-    found = cookies.get(cookie_of(scope["scheme"]))
-    return found.value if found else ""
+    given = "; ".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie")
+    return cookie_parser(given).get(cookie_of(scope["scheme"]), "")

@@ -16,7 +16,7 @@ from qa.failures import reply
 from qa.headers import HEADERS, kept
 
 PATIENCE = 60.0
-"""Seconds that a client may take to read what has been sent to it."""
+"""Seconds that a client may take to read what has been sent to it; see also `qa.connections`."""
 
 _LARGE = re.compile(r"/documents(/[^/]+)?")
 """Where documents come in; elsewhere nobody has a reason to send much."""

@@ -38,6 +38,8 @@ State = Literal["queued", "reading", "embedding", "done", "failed"]
 CONFLICT = "conflict"
 """The code of a file that was refused for its name."""
 _OPEN = ("queued", "reading", "embedding")
+TORN = 3_600.0
+"""Seconds after which an upload that nobody acknowledged was given up: a crash came between."""
 KEPT = 200
 """Finished jobs that are remembered."""
 _GLANCE = 0.5
@@ -185,9 +187,7 @@ class Jobs:
 
     def drain(self) -> None:
         """Begin to end: whoever waits for a job is told how far it is."""
-        with self._changed:
-            self.closing = True
-            self._changed.notify_all()
+        self.closing = True  # without waiting for a lock: it is called where everybody else would wait too
 
     def close(self) -> None:
         """Stop after the file at hand; the rest goes on at the next start."""
@@ -333,6 +333,7 @@ class Jobs:
         """Forget old jobs, and uploads that were never acknowledged."""
         jobs = tables.jobs.c
         old = sa.select(jobs.id).where(jobs.finished_at.is_not(None)).order_by(jobs.created_at.desc()).offset(KEPT)
+        left = [folder for folder in self._folder.glob("*") if _age(folder) > TORN]  # others are being sent, elsewhere
         try:
             with self._catalogue.note() as connection:
                 forgotten = list(connection.scalars(old.limit(-1)))
@@ -340,6 +341,14 @@ class Jobs:
                 known = set(connection.scalars(sa.select(jobs.id)))
         except QAError:
             return
-        for folder in self._folder.glob("*"):
+        for folder in left:
             if folder.name not in known:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _age(folder: Path) -> float:
+    """Seconds since something was put into it; none of one that has gone."""
+    try:
+        return time.time() - folder.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -19,7 +19,7 @@ from qa.api import create_app
 from qa.config import Settings
 from qa.connections import Connection
 from qa.ending import DRAIN, Timely, leave
-from qa.shared import shared_folder
+from qa.shared import Shared, shared_folder
 from qa.wire import Library, index_seeds, open_library
 from qa.workers import Application, Processes, count_together
 
@@ -78,6 +78,7 @@ def _serve_together(settings: Settings, listener: socket.socket) -> None:
         library.close()
     with shared_folder() as shared:
         count_together(shared)
+        Shared(shared).close()  # made before several would make it at once
         Processes(_config(Application(settings, settings.names, shared), settings), [listener]).run()
 
 

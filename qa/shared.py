@@ -6,6 +6,7 @@ a single process keeps it to itself. Nothing here is of value later, so nothing 
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sqlite3
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+
+_log = logging.getLogger(__name__)
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  a folder of our own is made in it
 _PREFIX, _LOCK = "qa-shared-", "lock"
@@ -81,9 +84,13 @@ class Shared:
         with self._lock:
             self._sweep(now)
             values = {"key": key, "now": now, "step": step, "window": window}
-            if self._connection.execute(_TAKE, values).fetchone():
+            try:
+                if self._connection.execute(_TAKE, values).fetchone():
+                    return 0.0
+                row = self._connection.execute("SELECT due FROM rates WHERE key = ?", (key,)).fetchone()
+            except sqlite3.Error:  # no room, or no turn: who cannot be counted is let in
+                _log.warning("requests cannot be counted", exc_info=True)
                 return 0.0
-            row = self._connection.execute("SELECT due FROM rates WHERE key = ?", (key,)).fetchone()
         return max(0.001, row[0] + step - now - window) if row else 0.001
 
     def _sweep(self, now: float) -> None:

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Collection
 from multiprocessing import connection, parent_process
 from pathlib import Path
@@ -24,6 +25,7 @@ from qa import logs
 from qa.config import Settings
 from qa.ending import LAST, Timely
 
+_GRACE = 0.5
 METRICS = "metrics"
 """The folder, in the shared one, in which the processes count together."""
 
@@ -88,6 +90,8 @@ class Processes(Multiprocess):
     def _kill(self) -> None:
         for one in self.processes:
             one.process.kill()
+        time.sleep(_GRACE)
+        os._exit(0)  # the parent itself may be waiting for one that hung
 
 
 def _end_with_parent() -> None:

@@ -91,6 +91,16 @@ def test_what_is_not_http_is_refused_in_the_one_shape(server: Server) -> None:
     assert server.get("/health/live")[0] == 200
 
 
+def test_a_refusal_arrives_though_the_body_is_still_being_sent(server: Server) -> None:
+    with closing(connected(server)) as connection:
+        head = "POST /ask HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
+        connection.sendall(head.format(20 << 20).encode())
+        for _ in range(20):
+            connection.sendall(b" " * (1 << 20))
+        status, _, body = reply(connection)
+        assert (status, json.loads(body)["error"]["code"]) == (413, "content_too_large")
+
+
 def test_connections_over_the_limit_are_told_to_come_back(start: Callable[..., Server]) -> None:
     server = start(QA_CONNECTIONS="16", QA_SEEDS="")
     held = [connected(server) for _ in range(16)]

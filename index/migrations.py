@@ -58,4 +58,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "FOREIGN KEY(document_id) REFERENCES documents (id) ON DELETE CASCADE)",
         "CREATE INDEX ix_feedback_document_id ON feedback (document_id)",
     ),
+    (
+        "ALTER TABLE job_files ADD COLUMN subject TEXT DEFAULT '' NOT NULL",
+    ),
 )

@@ -15,7 +15,7 @@ from index.rescore import Candidate, packed_terms
 from index.terms import terms
 from index.types import Document, Heading, Passage, PassageVectors, Reading, Span
 
-FORMAT = 4
+FORMAT = 5
 """What this version writes; older ones are brought up to it by `index.migrations`."""
 
 schema = sa.MetaData()
@@ -93,7 +93,10 @@ job_files = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("request", sa.JSON, nullable=False),
     sa.Column("outcome", sa.JSON),
+    sa.Column("subject", sa.Text, nullable=False, server_default=""),
 )
+"""`subject` is what a file of a job becomes, its source or its document's id: files of one subject are taken in in the
+order in which they came."""
 feedback = sa.Table(
     "feedback",
     schema,

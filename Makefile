@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 BROWSER := command -v chromium chromium-browser google-chrome >/dev/null || $(MAKE) --no-print-directory chromium
 PEERS := 'txtai[api]==9.14.0' 'haystack-ai<3'
 
-.PHONY: serve test test-web check eval eval-all eval-pages tune followups bench bench-peers bench-web load soak calibrate example openapi screenshots clean
+.PHONY: serve test test-web check eval eval-all eval-pages tune followups bench bench-peers bench-web bench-cluster test-cluster load soak calibrate example openapi screenshots clean
 .DEFAULT_GOAL := serve
 
 serve: $(VENV)/.installed
@@ -22,6 +22,11 @@ test: $(VENV)/.developer
 test-web: $(VENV)/.developer
 	@$(BROWSER)
 	$(BIN)/python -m pytest -m browser
+
+# What needs PostgreSQL, Milvus or a store of files, which it starts itself, or takes from QA_TEST_POSTGRES and QA_TEST_MILVUS.
+test-cluster: $(VENV)/.developer
+	@$(MAKE) --no-print-directory programs
+	$(BIN)/python -m pytest -m cluster
 
 check: $(VENV)/.developer
 	$(BIN)/ruff check .
@@ -55,6 +60,11 @@ bench: $(VENV)/.benchmark
 # The same against txtai and Haystack, in an environment of its own.
 bench-peers: .venv-peers/.installed
 	@.venv-peers/bin/python -m eval.bench.peers
+
+# What PostgreSQL and Milvus add to a question, and documents a second with one and two workers.
+bench-cluster: $(VENV)/.developer
+	@$(MAKE) --no-print-directory programs
+	@$(BIN)/python -m eval.bench.cluster
 
 # The service under load, beside txtai's own API over the same texts; half an hour at most, and 5 GB of disk for a while.
 load: $(VENV)/.benchmark .venv-peers/.installed
@@ -126,7 +136,7 @@ chromium:
 	apt-get update -qq && apt-get install -y -qq chromium >/dev/null
 
 # Programs that tests start, and Debian's packages of them.
-PROGRAMS := tesseract:tesseract-ocr nginx:nginx-light faketime:faketime
+PROGRAMS := pg_ctlcluster:postgresql tesseract:tesseract-ocr nginx:nginx-light faketime:faketime
 
 .PHONY: programs
 programs:

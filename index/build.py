@@ -18,7 +18,7 @@ from index.errors import DocumentError
 from index.refit import Refit
 from index.schema import DocumentSummary, StoredPassage
 from index.sources import Origin
-from index.types import Document, Passage, PassageVectors, Vector
+from index.types import Document, Passage, PassageVectors, Stamp, Vector
 
 GROUP_DOCUMENTS = 64
 GROUP_CHARACTERS = 60_000
@@ -270,15 +270,20 @@ def _with_context(passage: Passage) -> str:
 
 def catch_up(catalogue: Catalogue, engine: Engine) -> None:
     """Bring an engine up to the catalogue; nothing is embedded. Raises IndexMismatch, see `Catalogue.changes`."""
-    if catalogue.stamp() == engine.stamp:
+    engine.look()
+    if catalogue.stamp() == engine.stamp and not engine.stale:
         return
-    try:
-        with catalogue.changes(engine.stamp) as found:
-            if found.anew:
-                engine.clear()
-            for change in found.changes:
-                engine.replace(change.document_id, change.passages, change.vectors)
-            engine.commit(found.stamp)
-    except BaseException:
-        engine.discard()
-        raise
+    with engine.turn():  # what others have written while it was waited for is seen now
+        stale = engine.stale
+        if catalogue.stamp() == engine.stamp and not stale:
+            return
+        try:
+            with catalogue.changes(Stamp() if stale else engine.stamp) as found:
+                if found.anew or stale:
+                    engine.clear()
+                for change in found.changes:
+                    engine.replace(change.document_id, change.passages, change.vectors)
+                engine.commit(found.stamp)
+        except BaseException:
+            engine.discard()
+            raise

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +15,23 @@ import sqlalchemy as sa
 from index import files
 from index import schema as tables
 from index.catalogue import Catalogue
-from index.errors import StorageError
+from index.errors import StorageError, UsageError
 from index.history import advance, in_use
 
 _PARTIAL = ".partial"
 
 
 def verify(catalogue: Catalogue, engine_folder: Path) -> Iterator[str]:
-    """What is wrong, a line each: the database, documents, their passages and feedback, files, the search index."""
-    with catalogue.read() as connection:
-        for check in ("integrity_check", "foreign_key_check"):
-            for row in connection.exec_driver_sql(f"PRAGMA {check}"):
-                if row[0] != "ok":
-                    yield f"{catalogue.path}: {' '.join(str(value) for value in row)}"
+    """What is wrong, a line each: the database, documents, their passages and feedback, files, the search index.
+
+    Of the database, a file is looked at page by page; a server keeps its own files, and pg_amcheck looks at these.
+    """
+    with catalogue.read() as connection, ExitStack() as stack:
+        for problem in catalogue.database.damage(connection):
+            yield f"{catalogue.database.name}: {problem}"
         passages = in_use(connection)
-        documents = connection.execute(sa.select(tables.documents).execution_options(yield_per=100))
-        for document in documents:
+        every = connection.execute(sa.select(tables.documents).execution_options(yield_per=100))
+        for document in stack.enter_context(every):
             name = f"document {document.id} ({document.title})"
             if hashlib.sha256(document.text.encode("utf-8", "surrogatepass")).hexdigest() != document.sha256:
                 yield f"{name}: its text is not the one that was stored (SHA-256)"
@@ -46,7 +47,7 @@ def verify(catalogue: Catalogue, engine_folder: Path) -> Iterator[str]:
                 if one.quote != document.text[one.start : one.end]:
                     yield f"{name}: feedback {one.id} quotes what does not stand there"
         kept = connection.execute(sa.select(tables.originals).execution_options(yield_per=10))
-        for file in kept:
+        for file in stack.enter_context(kept):
             if hashlib.sha256(file.bytes).hexdigest() != file.sha256:
                 yield f"the stored file {file.name} is not the one that came in (SHA-256)"
     try:
@@ -62,8 +63,18 @@ def _sound(passage: sa.Row[tuple[object, ...]]) -> bool:
     return abs(float(vector @ vector) - 1) < 1e-3 and len(rows) == len(vector) * len(passage.sentences)
 
 
+def _refuse_shared(catalogue: Catalogue) -> None:
+    if catalogue.database.shared:
+        raise UsageError(
+            f"the documents are in {catalogue.database.name}, which is backed up by its own means",
+            "Use pg_dump and pg_restore; `qa migrate` copies the documents to a data folder, and back.",
+        )
+
+
 def backup(catalogue: Catalogue, target: Path) -> None:
-    """A copy in one file, of one state, while others read and write. Raises StorageError; an old file is kept."""
+    """A copy in one file, of one state, while others read and write. Raises StorageError; an old file is kept.
+    Raises UsageError where the documents are on a server."""
+    _refuse_shared(catalogue)
     if target.exists():
         raise StorageError(f"{target} is there already", "Name a new file, or delete that one first.")
     partial = target.with_name(target.name + _PARTIAL)
@@ -83,8 +94,10 @@ def backup(catalogue: Catalogue, target: Path) -> None:
 def restore(catalogue: Catalogue, source: Path, replace: bool = False) -> None:
     """Put a backup in the place of everything stored, in one transaction; processes that are open go on with it.
 
-    Raises StorageError: not a sound backup, or something is stored and `replace` is false.
+    Raises StorageError: not a sound backup, or something is stored and `replace` is false; UsageError where the
+    documents are on a server.
     """
+    _refuse_shared(catalogue)
     if not catalogue.empty() and not replace:
         raise StorageError(
             f"documents are stored in {catalogue.folder}", "Choose an empty QA_DATA, or replace them all: --replace"

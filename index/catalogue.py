@@ -1,4 +1,4 @@
-"""The one truth: documents, passages, sentences and their vectors in SQLite, one transaction a document.
+"""The one truth: documents, passages, sentences and their vectors in a database, one transaction a document.
 
 Every write raises the generation and leaves a line in the log of changes, from which engines catch up.
 """
@@ -6,7 +6,8 @@ Every write raises the generation and leaves a line in the log of changes, from 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 
 from index import schema as tables
 from index.calibration import OwnCalibration
+from index.database import CHOOSE, open_database
 from index.errors import IndexMismatch, StorageError
 from index.feedback import Feedback, feedback_of
 from index.history import (
@@ -29,7 +31,7 @@ from index.history import (
     stamp_of,
     starts_anew,
 )
-from index.lock import WriterLock
+from index.ledger import Ledger
 from index.migrations import STEPS
 from index.schema import DocumentSummary, StoredPassage
 from index.select import Filter, selected
@@ -47,7 +49,6 @@ from index.sources import (
     store_sources,
     summaries_of,
 )
-from index.sqlite import CHOOSE, database, read_by_driver, reclaim, rewrite, translated, truncate_log
 from index.types import Document, Passage, PassageVectors, Stamp, as_label, as_labels
 from index.view import View
 
@@ -58,26 +59,30 @@ _REINDEX = "Run `qa reindex` to make it anew from the stored texts, or restore t
 
 
 class Catalogue:
-    """Opens, or makes, the database in a data folder. Safe to use from several threads and processes.
+    """Opens, or makes, the database in a data folder, or the one of a PostgreSQL server that `url` names. Safe to use
+    from several threads and processes.
 
     `fingerprint` names all that the stored vectors and passages depend on (model, chunking).
-    Raises IndexMismatch when the stored one differs, StorageError when the folder cannot be used.
+    Raises IndexMismatch when the stored one differs, StorageError when the folder or the server cannot be used,
+    UsageError for a URL of another kind.
     With `remake` the stored one is not compared: every document is about to be put anew, see `index.refit`.
     """
 
-    def __init__(self, folder: Path, fingerprint: Mapping[str, str], remake: bool = False) -> None:
+    def __init__(self, folder: Path, fingerprint: Mapping[str, str], remake: bool = False, url: str = "") -> None:
         self.folder = folder
         self.path = folder / FILE
         try:
             folder.mkdir(0o700, parents=True, exist_ok=True)  # what is read here is nobody else's on this machine
         except OSError as error:
             raise StorageError(f"the data folder {folder} cannot be made: {error.strerror}", CHOOSE) from error
-        self.lock = WriterLock(folder, self.path)
+        self.database = open_database(self.path, url)
+        self.lock = self.database
+        noting = partial(self.note, in_turn=True)
         self.sources = Sources(self.read, self.changing)
-        self.feedback = Feedback(self.read, self.note)
-        self.calibration = OwnCalibration(self.view, self.note)
+        self.feedback = Feedback(self.read, noting)
+        self.calibration = OwnCalibration(self.view, noting)
         self.shelf = Shelf(self.read)
-        self._database = database(self.path)
+        self.ledger = Ledger(self.read, self.note, self.database.mutex)
         self._fingerprint = {} if remake else dict(fingerprint)
         self._counted: tuple[Stamp, tuple[int, int, int]] | None = None
         try:
@@ -92,6 +97,7 @@ class Catalogue:
         if not found:
             with self.write() as connection:
                 if not connection.dialect.has_table(connection, "meta"):
+                    self.database.prepare(connection)
                     tables.schema.create_all(connection)
                     rows = {"format": str(tables.FORMAT), "edition": "1", **fingerprint}
                     connection.execute(
@@ -110,7 +116,7 @@ class Catalogue:
         with self.write() as connection:
             for number in range(_format(meta_of(connection)), tables.FORMAT):
                 for statement in STEPS[number - 1]:
-                    connection.exec_driver_sql(statement)
+                    connection.exec_driver_sql(self.database.adapted(statement))
                 row = tables.meta.c.key == "format"
                 connection.execute(sa.update(tables.meta).where(row).values(value=str(number + 1)))
 
@@ -119,7 +125,7 @@ class Catalogue:
         found = meta_of(connection)
         if _format(found) != tables.FORMAT:
             raise IndexMismatch(
-                f"{self.path} has format {found.get('format')}, this version reads up to {tables.FORMAT}",
+                f"{self.database.name} has format {found.get('format')}, this version reads up to {tables.FORMAT}",
                 "Use the version that wrote it, or another QA_DATA.",
             )
         for key in keys:
@@ -212,8 +218,8 @@ class Catalogue:
     @contextmanager
     def view(self) -> Iterator[View]:
         """One state of everything, for a question."""
-        with read_by_driver(self._database, self.path) as connection:
-            yield View(connection)
+        with self.database.rows() as cursor:
+            yield View(cursor, self.database.pool.dialect.name)
 
     def unembedded(self) -> list[str]:
         """Documents with passages that are not embedded yet."""
@@ -338,34 +344,22 @@ class Catalogue:
 
     def rewrite(self) -> None:
         """Write the whole database anew, without what was deleted."""
-        with self.lock.held(), translated(self.path), self._database.connect() as connection:
-            rewrite(connection)
+        self.database.rewrite()
 
     def checkpoint(self) -> bool:
         """Empty the write-ahead log; False when a reader still needs it."""
-        with translated(self.path), self._database.connect() as connection:
-            return truncate_log(connection)
+        return self.database.checkpoint()
 
     def close(self) -> None:
-        self._database.dispose()
+        self.database.close()
 
-    @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
+    def read(self) -> AbstractContextManager[sa.Connection]:
         """One state of everything, for as long as it takes."""
-        with translated(self.path), self._database.begin() as connection:
-            yield connection
+        return self.database.read()
 
-    @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self) -> AbstractContextManager[sa.Connection]:
         """A transaction, all of it or nothing. Raises IndexLocked when another process writes."""
-        with self.lock.held(), translated(self.path):
-            with (
-                self._database.connect().execution_options(writes=True) as connection,
-                connection.begin(),
-            ):
-                yield connection
-            with self._database.connect() as connection:
-                reclaim(connection)
+        return self.database.write()
 
     @contextmanager
     def changing(self) -> Iterator[sa.Connection]:
@@ -374,15 +368,10 @@ class Catalogue:
             self._checked(connection, *self._fingerprint)
             yield connection
 
-    @contextmanager
-    def note(self) -> Iterator[sa.Connection]:
-        """A transaction for what is not searched, which waits for no other process to finish its work."""
-        with (
-            translated(self.path),
-            self._database.connect().execution_options(writes=True) as connection,
-            connection.begin(),
-        ):
-            yield connection
+    def note(self, in_turn: bool = False) -> AbstractContextManager[sa.Connection]:
+        """A transaction for what is not searched, which waits for no other process to finish its work; `in_turn`, when
+        what it changes may be changed by others at that moment."""
+        return self.database.note(in_turn)
 
 
 def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from index.types import Hit, Passage, Stamp, Vector, Vectors
@@ -42,6 +43,7 @@ class Engine(Protocol):
     - reads are thread-safe, wait for no write, and never see half a document;
     - `replace` is idempotent, and with no passages it removes; after `clear` only what follows it is there;
     - after any sequence of writes the answers are those of an engine given the final documents only;
+    - of several processes that share an engine one writes at a time, and all see what it has committed;
     - whatever goes wrong inside is raised as EngineError.
     """
 
@@ -67,5 +69,45 @@ class Engine(Protocol):
         ...
 
     def snapshot(self) -> Snapshot: ...
+
+    # Looking after it
+
+    @property
+    def stale(self) -> bool:
+        """Whether it should be filled anew, though it answers; see `index.build.catch_up`."""
+        ...
+
+    @property
+    def degraded(self) -> str | None:
+        """What answers may lack for now, and why."""
+        ...
+
+    @property
+    def repaired(self) -> str | None:
+        """Why it was made anew, if it was."""
+        ...
+
+    @property
+    def keeps(self) -> bool:
+        """Whether this process looks after what is stored; of an engine in files only one does."""
+        ...
+
+    def look(self) -> None:
+        """See what other processes have committed."""
+        ...
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Be the only one of all processes that writes, knowing what the others wrote; waits for the one that does.
+        May be entered again by the thread that is in it."""
+        ...
+
+    def maintain(self, everything: bool = False) -> bool:
+        """Do what is due; reads and writes go on. With `everything` nothing of what was removed before is left. False
+        when that could not be done here or now."""
+        ...
+
+    def take_over(self) -> bool:
+        """Look after what is stored, if the process that did has gone; whether this one does now. Called often."""
+        ...
 
     def close(self) -> None: ...

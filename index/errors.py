@@ -3,11 +3,13 @@
 QAError
     DocumentError    unreadable, encrypted, empty, too large: names the file; the other files go on
         NameTaken    another file has its name, and was not to be replaced
+        Twin         its content was stored meanwhile, as another file
     IndexMissing     nothing is indexed yet
     IndexMismatch    the index was made with another model, chunking or format
     IndexLocked      another process is writing
     Conflict         what was said does not fit what is stored now
     StorageError     the data folder cannot be read or written
+        StoreError   the files that wait, or the originals, cannot be reached; what waits goes on waiting
     EngineError      a search engine failed; the cause is chained
     ModelError       a model is missing, corrupt or unusable: the answer goes on without it
     UsageError       a command was given what cannot be: exit status 2
@@ -32,6 +34,14 @@ class NameTaken(DocumentError):
     """Another file has the name of one that is not to take its place; nothing was done."""
 
 
+class Twin(DocumentError):
+    """The content of a file was stored meanwhile, as the document `document_id`; nothing was done."""
+
+    def __init__(self, message: str, hint: str, document_id: str) -> None:
+        super().__init__(message, hint)
+        self.document_id = document_id
+
+
 class IndexMissing(QAError):
     """A question was asked before anything was indexed."""
 
@@ -50,6 +60,10 @@ class Conflict(QAError):
 
 class StorageError(QAError):
     """The data folder cannot be created, read or written."""
+
+
+class StoreError(StorageError):
+    """The store of files that wait, and of originals, cannot be used for now."""
 
 
 class EngineError(QAError):

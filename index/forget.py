@@ -12,7 +12,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,25 +151,30 @@ class Forgetting:
         searcher.refresh()
         if engine.stamp.generation < marks.generation or not engine.maintain(everything=True):
             return False
-        with self._catalogue.note() as connection:
+        with self._catalogue.note(in_turn=True) as connection:
             stamp_fingerprint(connection, {_PURGED: marks.forgotten})
         return True
 
     def _clear(self, marks: _Marks) -> bool:
-        """Take it out of the log of changes, the free pages of the database, its write-ahead log, and the uploads."""
-        if self._rewritten != marks.forgotten:
-            with self._catalogue.lock.held():
-                if self._marks().cleared == marks.forgotten:  # by another process, meanwhile
-                    return True
-                with self._catalogue.write() as connection:
-                    _unlog(connection, marks.generation)
-                self._sweep()
-                self._catalogue.rewrite()
-            self._rewritten = marks.forgotten
-        if not self._catalogue.checkpoint():
-            return False
-        with self._catalogue.note() as connection:
-            stamp_fingerprint(connection, {_CLEARED: marks.forgotten})
+        """Take it out of the log of changes, the free pages of the database, its write-ahead log, and the uploads.
+
+        What a server keeps besides its tables (its log, replicas, archives) is out of reach.
+        """
+        database = self._catalogue.database
+        with database.mutex("forget") if database.shared else nullcontext():
+            if self._rewritten != marks.forgotten:
+                with database.held():
+                    if self._marks().cleared == marks.forgotten:  # by another process, meanwhile
+                        return True
+                    with database.write() as connection:
+                        _unlog(connection, marks.generation)
+                    self._sweep()
+                    self._catalogue.rewrite()
+                self._rewritten = marks.forgotten
+            if not self._catalogue.checkpoint():
+                return False
+            with database.note(in_turn=True) as connection:
+                stamp_fingerprint(connection, {_CLEARED: marks.forgotten})
         return True
 
     def _sweep(self) -> None:
@@ -186,6 +191,12 @@ _OVER = ("done", "failed")
 """States of the files of a job that are not touched any more."""
 _REPORTED = tables.job_files.c.outcome["report"]["document_id"].as_string()
 _SENT_AS = tables.job_files.c.request["source"].as_string()
+
+
+def pending(connection: sa.Connection) -> bool:
+    """Whether traces of what was forgotten are left to be removed."""
+    found = meta_of(connection)
+    return found.get(_CLEARED, "0") != found.get(_FORGOTTEN, "0")
 
 
 def _of_source(connection: sa.Connection, source: str) -> str | None:

@@ -6,11 +6,13 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from index import schema as tables
+from index.database import tell
 from index.types import Passage, Stamp, Vectors
 
 OLD_EDITION = "old_edition"
@@ -92,12 +94,20 @@ def changes(connection: sa.Connection, later: sa.ColumnElement[bool]) -> Iterato
         .order_by(passages.c.document_id, passages.c.ordinal)
         .execution_options(yield_per=1000)
     )
-    for document_id, group in groupby(connection.execute(query), key=lambda row: str(row.document_id)):
-        rows = list(group)
-        found = [Passage(document_id, row.title, row.heading, row.start, row.end, row.text, (), 0, 0) for row in rows]
-        complete = all(row.vector is not None for row in rows)
-        vectors = np.stack([np.frombuffer(row.vector, "<f4") for row in rows]) if complete else None
-        yield Change(document_id, found, vectors)
+    with connection.execute(query) as every:
+        for document_id, group in groupby(every, key=lambda row: str(row.document_id)):
+            rows = list(group)
+            yield Change(document_id, [_found(row) for row in rows], _vectors(rows))
+
+
+def _found(row: Any) -> Passage:
+    return Passage(row.document_id, row.title, row.heading, row.start, row.end, row.text, (), 0, 0)
+
+
+def _vectors(rows: Sequence[Any]) -> Vectors | None:
+    if any(row.vector is None for row in rows):
+        return None
+    return np.stack([np.frombuffer(row.vector, "<f4") for row in rows])
 
 
 def log_changes(connection: sa.Connection, document_ids: Sequence[str]) -> int:
@@ -110,10 +120,12 @@ def log_changes(connection: sa.Connection, document_ids: Sequence[str]) -> int:
 
 
 def advance(connection: sa.Connection) -> int:
-    """Raise the generation; whoever is behind a state that is not in the history starts afresh."""
+    """Raise the generation, and tell those who wait for it; whoever is behind a state that is not in the history starts
+    afresh. In a transaction of which there is one at a time (`Database.write`)."""
     generation = stamp_of(connection).generation + 1
     row = {"generation": generation, "token": secrets.token_hex(8), "edition": edition(connection)}
     connection.execute(sa.insert(tables.history), row)
+    tell(connection, generation)
     return generation
 
 

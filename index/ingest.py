@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import count
@@ -13,18 +13,20 @@ from pathlib import Path, PurePath
 from typing import Literal, TypeAlias
 
 from index.build import GROUP_CHARACTERS, GROUP_DOCUMENTS, Builder, Progress, Report, State
-from index.errors import DocumentError, NameTaken
+from index.errors import DocumentError, NameTaken, Twin
 from index.load import READER
 from index.load.draft import AS_THEY_ARE, Options
 from index.load.sandbox import Sandbox
 from index.load.text import content
-from index.sources import Origin, name_taken
+from index.sources import Fence, Origin, name_taken
 from index.types import Document
 
 READERS = 2
 """Files read at the same time, each by a process; one more core than that is left for embedding."""
 _AHEAD = 4
 """Files read before their turn."""
+_NAMINGS = 10
+"""Free names tried for a file, each of which another process took meanwhile."""
 
 Stage = Literal["reading", "embedding"]
 Existing = Literal["replace", "keep", "refuse"]
@@ -37,7 +39,8 @@ class FileRequest:
 
     `root` is the watched folder that it belongs to, if any. A collection or tags given are those of the document from
     now on; None leaves what it has. `again` reads it even when it has not changed. `dated` is the file's own date.
-    `existing` says what is to be done where another file has its name.
+    `existing` says what is to be done where another file has its name. `fence` is called in the transaction that stores
+    it, see `index.sources`.
     """
 
     path: Path
@@ -50,6 +53,7 @@ class FileRequest:
     again: bool = False
     dated: str = ""
     existing: Existing = "replace"
+    fence: Fence | None = None
 
 
 Outcome: TypeAlias = tuple[FileRequest, Report | DocumentError]
@@ -179,18 +183,22 @@ class Ingest:
         if twin or request.source in group.sources:
             yield from self._flush(group, listener)
         held = self.catalogue.sources.holding(document.original, READER) if twin or not request.again else None
-        if held and self.catalogue.sources.join([(held, self._origin(request))]):
-            report = self.builder.unchanged(held, "duplicate")
-            if report:
-                yield request, report
-                return
+        report = self._joined(request, held) if held else None
+        if report:
+            yield request, report
+            return
         named = self._named(request, document, group)
         if isinstance(named, DocumentError):
             yield request, named
             return
-        group.add(*named)
+        group.add(*named, read=(request, document))
         if group.full:
             yield from self._flush(group, listener)
+
+    def _joined(self, request: FileRequest, held: str) -> Report | None:
+        """The report on the document that a file's content is stored as; None where that has gone meanwhile."""
+        there = self.catalogue.sources.join([(held, self._origin(request))])
+        return self.builder.unchanged(held, "duplicate") if there else None
 
     def _named(
         self, request: FileRequest, document: Document, group: _Group
@@ -239,33 +247,58 @@ class Ingest:
                 listener.stage(request, "embedding", done)
             listener.embedded(passages, share)
 
-        origins = {
-            document.id: self._origin(request)
-            for request, document in zip(group.requests, group.documents, strict=True)
-        }
-        outcomes = self._put(group.documents, embedded, origins)
-        for document, outcome in zip(group.documents, outcomes, strict=True):
-            if isinstance(outcome, Report) and outcome.state == "unchanged":
-                self.catalogue.sources.join([(document.id, origins[document.id])])
+        outcomes = self._put(group, embedded)
         requests = group.requests
         group.clear()
         yield from zip(requests, outcomes, strict=True)
 
-    def _put(
-        self, documents: Sequence[Document], embedded: Progress, origins: Mapping[str, Origin]
-    ) -> Sequence[Report | DocumentError]:
+    def _put(self, group: _Group, embedded: Progress) -> Sequence[Report | DocumentError]:
+        """What became of each; a request in the group is called otherwise where its file got another free name."""
+        pairs = list(zip(group.requests, group.documents, strict=True))
+        origins = {document.id: self._origin(request) for request, document in pairs}
+        self.catalogue.sources.announce({document.original: origins[document.id] for document in group.documents})
         try:
-            return self.builder.put_group(documents, embedded, origins)
+            outcomes = self.builder.put_group(group.documents, embedded, origins)
         except DocumentError as error:  # a file has changed since it was read: the others are put without it
-            if len(documents) == 1:
-                return [error]
-            return [outcome for one in documents for outcome in self._put([one], embedded, origins)]
+            if len(pairs) == 1:
+                return [self._mended(group, embedded, error)]
+            parts = [group.alone(number) for number in range(len(pairs))]
+            outcomes = [outcome for one in parts for outcome in self._put(one, embedded)]
+            group.requests = [request for one in parts for request in one.requests]
+            return outcomes
+        for document, outcome in zip(group.documents, outcomes, strict=True):
+            if isinstance(outcome, Report) and outcome.state == "unchanged":
+                self.catalogue.sources.join([(document.id, origins[document.id])])
+        return outcomes
+
+    def _mended(self, group: _Group, embedded: Progress, error: DocumentError) -> Report | DocumentError:
+        """What becomes of a single file that could not be stored as it was meant to, since another process has stored
+        its content, or a file of its name, meanwhile."""
+        request, document = group.read[0]
+        if isinstance(error, Twin):
+            return self._joined(request, error.document_id) or error
+        if isinstance(error, NameTaken) and request.existing == "keep" and group.namings < _NAMINGS:
+            named = self._named(request, document, group)
+            if isinstance(named, DocumentError):
+                return named
+            group.rename(*named)
+            return self._put(group, embedded)[0]
+        return error
 
     def _origin(self, request: FileRequest) -> Origin:
         name, known = request.name or request.path.name, self.catalogue.sources.of(request.source)
         root = request.root or (known.root if known else "")
-        file = request.path if self._keep else None
-        return Origin(request.source, name, root, READER, file, yields=request.existing != "replace")
+        return Origin(
+            request.source,
+            name,
+            root,
+            READER,
+            request.path if self._keep else None,
+            yields=request.existing != "replace",
+            single=not request.again,
+            store=self.catalogue.sources.store,
+            fence=request.fence,
+        )
 
 
 def free_names(name: str) -> Iterator[str]:
@@ -297,16 +330,31 @@ class _Group:
     def clear(self) -> None:
         self.requests: list[FileRequest] = []
         self.documents: list[Document] = []
+        self.read: list[tuple[FileRequest, Document]] = []
         self.contents: set[str] = set()
         self.sources: set[str] = set()
         self._characters = 0
+        self.namings = 0
 
-    def add(self, request: FileRequest, document: Document) -> None:
+    def add(self, request: FileRequest, document: Document, read: tuple[FileRequest, Document]) -> None:
+        """`read` is what it was before it got its name and its labels."""
         self.requests.append(request)
         self.documents.append(document)
+        self.read.append(read)
         self.contents.add(document.original)
         self.sources.add(request.source)
         self._characters += len(document.text)
+
+    def alone(self, number: int) -> _Group:
+        """One of the files by itself."""
+        made = _Group(self._sent)
+        made.add(self.requests[number], self.documents[number], self.read[number])
+        return made
+
+    def rename(self, request: FileRequest, document: Document) -> None:
+        """Its only file is called otherwise."""
+        self.requests, self.documents = [request], [document]
+        self.namings += 1
 
     def awaits(self, name: str) -> bool:
         """Whether a file of this name, made up or its own, is to be stored in this run."""

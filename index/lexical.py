@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from rank_bm25 import BM25Okapi
 
 from index.ranking import BM25, RANKING
+from index.terms import terms
+from index.types import Passage
 
 SMALLEST = 24
 """Below this many passages idf is taken as if there were as many. Okapi's idf is zero or negative for a term in
@@ -55,11 +57,24 @@ class Statistics:
         average = float(np.mean(_idf(max(passages, SMALLEST), occurring))) if len(occurring) else 0.0
         return cls(passages, length, frequencies, average, bm25)
 
-    def weights(self, terms: Sequence[str], vocabulary: Mapping[str, int]) -> dict[str, float]:
+    @classmethod
+    def counted(
+        cls, passages: int, length: int, histogram: Mapping[int, int], bm25: BM25 = RANKING.bm25
+    ) -> Statistics:
+        """From how many terms occur in how many passages; the frequencies of those that are asked for, see `knowing`,
+        come later."""
+        counts, how_many = np.array([*histogram.keys()], np.int64), np.array([*histogram.values()], np.int64)
+        average = float(np.average(_idf(max(passages, SMALLEST), counts), weights=how_many)) if len(counts) else 0.0
+        return cls(passages, length, np.zeros(0, np.int64), average, bm25)
+
+    def knowing(self, frequencies: NDArray[np.int64]) -> Statistics:
+        return replace(self, frequencies=frequencies)
+
+    def weights(self, asked_for: Sequence[str], vocabulary: Mapping[str, int]) -> dict[str, float]:
         """Each distinct term's idf times its count; an unknown term has the idf of one that a single passage holds."""
         if self.length == 0:
             return {}
-        asked = Counter(terms)
+        asked = Counter(asked_for)
         okapi = _Okapi(max(self.passages, SMALLEST), self.average_idf, self.bm25.epsilon)
         okapi._calc_idf({term: self._frequency(vocabulary.get(term)) for term in asked} or {"": 1})
         return {term: okapi.idf[term] * count for term, count in asked.items()}
@@ -70,10 +85,15 @@ class Statistics:
 
     def norms(self, lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         """The denominator's part that depends on a passage's length, `k1 * (1 - b + b * length / average)`."""
-        average = self.length / self.passages if self.length else 1.0
+        average = self.bm25.average or (self.length / self.passages if self.length else 1.0)
         k1, b = self.bm25.k1, self.bm25.b
         norms: NDArray[np.float32] = (k1 * (1 - b + b * lengths / average)).astype(np.float32)
         return norms
+
+
+def bag(passage: Passage) -> Counter[str]:
+    """The terms of a passage, title and heading in front, with how often each occurs."""
+    return Counter(terms(f"{passage.context}\n{passage.text}"))
 
 
 def _idf(passages: int, frequencies: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from index import files
 from index.errors import EngineError
+from index.lexical import bag
 from index.postings import prepare
 from index.ranking import BM25, RANKING
 from index.segment import Bags, Segment, Staged
 from index.state import Part, State, guarded
-from index.terms import terms
 from index.types import Passage, Stamp, Vectors
 
 _log = logging.getLogger(__name__)
@@ -80,10 +80,24 @@ class LocalEngine:
         """Whether this process saves to the folder."""
         return self._lock is not None and not self._taking_over
 
+    @property
+    def degraded(self) -> None:
+        """Nothing is ever missing here: what is damaged is made again."""
+
+    @property
+    def stale(self) -> bool:
+        return False
+
     def snapshot(self) -> State:
         return self._state
 
     # Writing
+
+    def look(self) -> None:
+        """Nobody else writes here."""
+
+    def turn(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def clear(self) -> None:
         with self._writing:
@@ -154,9 +168,9 @@ class LocalEngine:
         order = sorted(range(len(passages)), key=lambda number: passages[number].id)
         firsts, numbers, counts = [0], list[int](), list[int]()
         for number in order:
-            bag = Counter(terms(f"{passages[number].context}\n{passages[number].text}"))
-            numbers += [self._vocabulary.setdefault(term, len(self._vocabulary)) for term in bag]
-            counts += bag.values()
+            found = bag(passages[number])
+            numbers += [self._vocabulary.setdefault(term, len(self._vocabulary)) for term in found]
+            counts += found.values()
             firsts.append(len(numbers))
         return Staged(
             document_id,

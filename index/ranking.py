@@ -12,6 +12,8 @@ class BM25:
     k1: float = 1.2
     b: float = 0.5
     epsilon: float = 0.25
+    average: float | None = None
+    """The passages' length that theirs are compared with; None takes that of the passages there are."""
 
     @property
     def most(self) -> float:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import sqlalchemy as sa
 
+from index.database import TEXT
 from index.rescore import Candidate, packed_terms
 from index.terms import terms
 from index.types import Document, Heading, Passage, PassageVectors, Reading, Span
@@ -19,27 +20,25 @@ FORMAT = 5
 """What this version writes; older ones are brought up to it by `index.migrations`."""
 
 schema = sa.MetaData()
-meta = sa.Table(
-    "meta", schema, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False)
-)
+meta = sa.Table("meta", schema, sa.Column("key", TEXT, primary_key=True), sa.Column("value", TEXT, nullable=False))
 documents = sa.Table(
     "documents",
     schema,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("title", sa.Text, nullable=False),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("sha256", sa.Text, nullable=False),
-    sa.Column("media_type", sa.Text, nullable=False),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("title", TEXT, nullable=False),
+    sa.Column("source", TEXT, nullable=False),
+    sa.Column("text", TEXT, nullable=False),
+    sa.Column("sha256", TEXT, nullable=False),
+    sa.Column("media_type", TEXT, nullable=False),
     sa.Column("pages", sa.JSON, nullable=False),
     sa.Column("headings", sa.JSON, nullable=False),
     sa.Column("metadata", sa.JSON, nullable=False),
     sa.Column("characters", sa.Integer, nullable=False),
     sa.Column("added_at", sa.Float, nullable=False),
     sa.Column("wrapped", sa.Boolean, nullable=False, server_default=sa.true()),
-    sa.Column("original", sa.Text, nullable=False, server_default="", index=True),
-    sa.Column("collection", sa.Text, nullable=False, server_default="", index=True),
-    sa.Column("dated", sa.Text, nullable=False, server_default=""),
+    sa.Column("original", TEXT, nullable=False, server_default="", index=True),
+    sa.Column("collection", TEXT, nullable=False, server_default="", index=True),
+    sa.Column("dated", TEXT, nullable=False, server_default=""),
     sa.Column("reading", sa.JSON, nullable=False, server_default="{}"),
 )
 
@@ -47,16 +46,16 @@ documents = sa.Table(
 def _of_document(*, key: bool) -> sa.Column[str]:
     """The document that a row belongs to, and goes with."""
     parent = sa.ForeignKey("documents.id", ondelete="CASCADE")
-    return sa.Column("document_id", sa.Text, parent, primary_key=key, nullable=False)
+    return sa.Column("document_id", TEXT, parent, primary_key=key, nullable=False)
 
 
-tags = sa.Table("tags", schema, _of_document(key=True), sa.Column("tag", sa.Text, primary_key=True, index=True))
+tags = sa.Table("tags", schema, _of_document(key=True), sa.Column("tag", TEXT, primary_key=True, index=True))
 sources = sa.Table(
     "sources",
     schema,
     _of_document(key=True),
-    sa.Column("source", sa.Text, primary_key=True, index=True),
-    sa.Column("root", sa.Text, nullable=False, index=True),
+    sa.Column("source", TEXT, primary_key=True, index=True),
+    sa.Column("root", TEXT, nullable=False, index=True),
     sa.Column("reader", sa.Integer, nullable=False),
 )
 """The files that a document came from, all of one content. `root` is the folder that is watched for it, if any;
@@ -73,43 +72,43 @@ layouts = sa.Table(
 originals = sa.Table(
     "originals",
     schema,
-    sa.Column("sha256", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("sha256", TEXT, primary_key=True),
+    sa.Column("name", TEXT, nullable=False),
     sa.Column("bytes", sa.LargeBinary, nullable=False),
 )
 jobs = sa.Table(
     "jobs",
     schema,
-    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("id", TEXT, primary_key=True),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("finished_at", sa.Float),
 )
 job_files = sa.Table(
     "job_files",
     schema,
-    sa.Column("job_id", sa.Text, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("job_id", TEXT, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("name", TEXT, nullable=False),
+    sa.Column("state", TEXT, nullable=False),
     sa.Column("request", sa.JSON, nullable=False),
     sa.Column("outcome", sa.JSON),
-    sa.Column("subject", sa.Text, nullable=False, server_default=""),
+    sa.Column("subject", TEXT, nullable=False, server_default=""),
 )
 """`subject` is what a file of a job becomes, its source or its document's id: files of one subject are taken in in the
 order in which they came."""
 feedback = sa.Table(
     "feedback",
     schema,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("question", TEXT, nullable=False),
     sa.Column("history", sa.JSON, nullable=False),
     sa.Column("helpful", sa.Boolean, nullable=False),
     sa.Column("judged_at", sa.Float, nullable=False),
-    sa.Column("document_id", sa.Text, sa.ForeignKey("documents.id", ondelete="CASCADE"), index=True),
+    sa.Column("document_id", TEXT, sa.ForeignKey("documents.id", ondelete="CASCADE"), index=True),
     sa.Column("start", sa.Integer),
     sa.Column("end", sa.Integer),
-    sa.Column("quote", sa.Text),
-    sa.Column("sha256", sa.Text),
+    sa.Column("quote", TEXT),
+    sa.Column("sha256", TEXT),
 )
 """What people said of passages, see `index.feedback`. `quote` stood at `start` to `end` of the text of that `sha256`;
 without a document it is said of all of them."""
@@ -119,13 +118,13 @@ def _passages(name: str) -> sa.Table:
     return sa.Table(
         name,
         schema,
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("document_id", sa.Text, sa.ForeignKey("documents.id", ondelete="CASCADE"), nullable=False),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("document_id", TEXT, sa.ForeignKey("documents.id", ondelete="CASCADE"), nullable=False),
         sa.Column("ordinal", sa.Integer, nullable=False),
-        sa.Column("heading", sa.Text, nullable=False),
+        sa.Column("heading", TEXT, nullable=False),
         sa.Column("start", sa.Integer, nullable=False),
         sa.Column("end", sa.Integer, nullable=False),
-        sa.Column("text", sa.Text, nullable=False),
+        sa.Column("text", TEXT, nullable=False),
         sa.Column("sentences", sa.JSON, nullable=False),
         sa.Column("line_start", sa.Integer, nullable=False),
         sa.Column("line_end", sa.Integer, nullable=False),
@@ -144,21 +143,81 @@ EDITIONS = (_passages("passages_2"), _passages("passages"))
 changes = sa.Table(
     "changes",
     schema,
-    sa.Column("document_id", sa.Text, primary_key=True),
+    sa.Column("document_id", TEXT, primary_key=True),
     sa.Column("generation", sa.Integer, nullable=False, index=True),
 )
 history = sa.Table(
     "history",
     schema,
     sa.Column("generation", sa.Integer, primary_key=True),
-    sa.Column("token", sa.Text, nullable=False),
+    sa.Column("token", TEXT, nullable=False),
     sa.Column("edition", sa.Integer, nullable=False),
 )
 refitted = sa.Table(
     "refitted",
     schema,
-    sa.Column("document_id", sa.Text, sa.ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("document_id", TEXT, sa.ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("generation", sa.Integer, nullable=False),
+)
+
+
+engines = sa.Table(
+    "engines",
+    schema,
+    sa.Column("name", TEXT, primary_key=True),
+    sa.Column("collection", sa.Integer, nullable=False),
+    sa.Column("batch", sa.Integer, nullable=False),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("token", TEXT, nullable=False),
+    sa.Column("passages", sa.BigInteger, nullable=False),
+    sa.Column("worded", sa.BigInteger, nullable=False),
+    sa.Column("embedded", sa.BigInteger, nullable=False),
+    sa.Column("length", sa.BigInteger, nullable=False),
+    sa.Column("average", sa.Float),
+    sa.Column("dim", sa.Integer),
+    sa.Column("histogram", sa.LargeBinary, nullable=False),
+    sa.Column("written", sa.BigInteger, nullable=False),
+    sa.Column("last_batch", sa.Integer, nullable=False),
+    sa.Column("last_collection", sa.Integer, nullable=False),
+    sa.Column("pending", sa.Integer),
+    sa.Column("pending_collection", sa.Integer),
+)
+"""What a search engine of several processes holds, see `index.ledger`; the three tables after it are its parts."""
+engine_batches = sa.Table(
+    "engine_batches",
+    schema,
+    sa.Column("name", TEXT, primary_key=True),
+    sa.Column("batch", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("void", sa.Boolean, nullable=False),
+    sa.Column("dropped", sa.Integer),
+)
+engine_documents = sa.Table(
+    "engine_documents",
+    schema,
+    sa.Column("name", TEXT, primary_key=True),
+    sa.Column("collection", sa.Integer, primary_key=True),
+    sa.Column("document", sa.BigInteger, primary_key=True),
+    sa.Column("batch", sa.Integer, primary_key=True),
+    sa.Column("until", sa.Integer),
+    sa.Column("passages", sa.Integer, nullable=False),
+    sa.Column("worded", sa.Integer, nullable=False),
+    sa.Column("embedded", sa.Integer, nullable=False),
+    sa.Column("length", sa.BigInteger, nullable=False),
+    sa.Column("terms", sa.LargeBinary, nullable=False),
+    sa.Index("engine_documents_until", "name", "until"),
+    sa.Index("engine_documents_batch", "name", "batch"),
+)
+engine_frequencies = sa.Table(
+    "engine_frequencies",
+    schema,
+    sa.Column("name", TEXT, primary_key=True),
+    sa.Column("collection", sa.Integer, primary_key=True),
+    sa.Column("code", sa.BigInteger, primary_key=True),
+    sa.Column("batch", sa.Integer, primary_key=True),
+    sa.Column("until", sa.Integer),
+    sa.Column("passages", sa.Integer, nullable=False),
+    sa.Index("engine_frequencies_until", "name", "until"),
 )
 
 

@@ -53,7 +53,7 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class Results:
     """`mode` is what was really done; `weights` are the question's terms with their idf; `familiar`: how far the
-    embedding model knows its words, 0 to 1; milliseconds by stage."""
+    embedding model knows its words, 0 to 1; milliseconds by stage. `degraded`: why passages may be missing."""
 
     question: str
     mode: Mode
@@ -62,6 +62,7 @@ class Results:
     weights: Mapping[str, float]
     familiar: float
     milliseconds: Mapping[str, float]
+    degraded: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Searcher:
         self._check_open()
         wanted = self.catalogue.stamp()
         for _ in range(2):  # the first may have begun too early to see what is wanted
-            if self.engine.stamp == wanted:
+            if self.engine.stamp == wanted and not self.engine.stale:
                 return
             with self._starting:
                 self._check_open()
@@ -242,7 +243,8 @@ class Searcher:
         found = [self._found(last or question, gathered, place, fused, sentences, stored) for place in best]
         stages.lap("reading")
         generation, asked = snapshot.stamp.generation, gathered.asked
-        results = Results(question, mode, generation, found, asked.weights, familiar, stages.milliseconds)
+        milliseconds, degraded = stages.milliseconds, self.engine.degraded
+        results = Results(question, mode, generation, found, asked.weights, familiar, milliseconds, degraded)
         return results, gathered.complete
 
     def _found(

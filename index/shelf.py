@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 
 from index import schema as tables
 from index.history import in_use
@@ -17,6 +19,9 @@ from index.select import EVERYTHING, Filter, conditions, short_type
 from index.sources import summaries_of
 from index.sqlite import alike
 from index.types import PageLayout, Span
+
+_LONGEST = 2**31 - 2
+"""More characters than a text has, and a number that every database takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +96,11 @@ class Shelf:
 
     def excerpt(self, document_id: str, start: int = 0, end: int | None = None) -> Excerpt | None:
         """The text from `start` to `end` (code points; to its end without one), as far as there is any; None for an
-        unknown document. SQLite cuts it, so that little is read for little."""
+        unknown document. The database cuts it, so that little is read for little."""
         own = tables.documents.c
         whole = start == 0 and end is None
-        length = () if end is None else (max(end - start, 0),)
+        start = min(start, _LONGEST)
+        length = () if end is None else (max(min(end, _LONGEST) - start, 0),)
         text = own.text if whole else sa.func.substr(own.text, start + 1, *length)
         query = sa.select(text.label("text"), own.characters, own.sha256).where(own.id == document_id)
         with self._read() as connection:
@@ -143,7 +149,27 @@ def _among(column: sa.ColumnElement[str], word: str) -> sa.ColumnElement[bool]:
 
 
 def _holds(column: sa.ColumnElement[str], word: str) -> sa.ColumnElement[bool]:
-    return sa.func.instr(sa.func.alike(column), word) > 0
+    return _Place(column, sa.literal(word)) > 0
+
+
+class _Place(sa.sql.functions.FunctionElement[int]):
+    """Where a text holds a word that is `alike` already, from 1; 0 where it does not."""
+
+    inherit_cache = True
+    type = sa.Integer()
+
+
+@compiles(_Place)
+def _place(element: _Place, compiler: Any, **given: Any) -> str:
+    column, word = (compiler.process(one, **given) for one in element.clauses)
+    return f"instr(alike({column}), {word})"
+
+
+@compiles(_Place, "postgresql")
+def _place_by_server(element: _Place, compiler: Any, **given: Any) -> str:
+    """Its own `alike` is made of what the server knows of letters: both sides go through it."""
+    column, word = (compiler.process(one, **given) for one in element.clauses)
+    return f"strpos(alike({column}), alike({word}))"
 
 
 def _counted(counts: Iterable[tuple[str, int]]) -> list[LabelCount]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,10 +15,18 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from index import schema as tables
-from index.errors import DocumentError, NameTaken
+from index.errors import DocumentError, NameTaken, StorageError, Twin
 from index.history import log_changes
 from index.schema import DocumentSummary
+from index.store import Store, durably
 from index.types import Document
+
+Fence = Callable[[sa.Connection], None]
+"""Called in the transaction that stores a file; raises what stops it when the file is not to be stored any more."""
+
+
+_SWEPT = 100
+"""Files removed from a store in one turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +34,9 @@ class Origin:
     """The file that a document was read from.
 
     `root` is the watched folder that it is kept equal to, if any; `reader` the version of the loaders; `file` is
-    where its bytes are now, when they are to be kept, and `name` what they are called. With `yields` it never takes
-    the place of a file of other content.
+    where its bytes are now, when they are to be kept, in the `store` if there is one, and `name` what they are called.
+    With `yields` it never takes the place of a file of other content; one that is `single` is not stored where another
+    document has its content by now.
     """
 
     source: str
@@ -36,6 +45,9 @@ class Origin:
     reader: int = 0
     file: Path | None = None
     yields: bool = False
+    single: bool = False
+    store: Store | None = None
+    fence: Fence | None = None
 
 
 class Known(NamedTuple):
@@ -59,7 +71,13 @@ class Original:
 
 
 class Sources:
-    """The files of a catalogue's documents. `read` and `changing` open its transactions."""
+    """The files of a catalogue's documents. `read` and `changing` open its transactions.
+
+    Originals are kept in the `store`, where one is set; the table of originals then has a row without bytes for each.
+    A row that no document is of tells of content that is to be removed, by `sweep`, or that is about to be stored.
+    """
+
+    store: Store | None = None
 
     def __init__(
         self,
@@ -107,16 +125,61 @@ class Sources:
             return {row.source: row.original for row in connection.execute(query)}
 
     def original(self, document_id: str) -> Original | None:
-        """The file that a document was read from, where it is kept."""
+        """The file that a document was read from, where it is kept. Raises StorageError when the store does not give
+        it."""
         documents, files = tables.documents.c, tables.originals.c
         query = (
-            sa.select(files.name, documents.media_type, files.bytes)
+            sa.select(files.sha256, files.name, documents.media_type, files.bytes)
             .join(tables.documents, documents.original == files.sha256)
             .where(documents.id == document_id)
         )
         with self._read() as connection:
             row = connection.execute(query).first()
-        return Original(row.name, row.media_type, row.bytes) if row else None
+        return Original(row.name, row.media_type, row.bytes or self.content(row.sha256, row.name)) if row else None
+
+    def content(self, sha256: str, name: str) -> bytes:
+        """An original that is in the store. Raises StorageError when it is not there, or not the one that came in."""
+        if self.store is None:
+            raise StorageError(f"{name} is kept outside of the catalogue", "Set QA_FILES to where it was when it came.")
+        data = self.store.read(_key(sha256))
+        if hashlib.sha256(data).hexdigest() != sha256:
+            message = f"the file {name} in {self.store.name} is not the one that came in (SHA-256)"
+            raise StorageError(message, "Bring back the store from a backup, or remove the document and index it again.")
+        return data
+
+    def announce(self, coming: Mapping[str, Origin]) -> None:
+        """Put files that are about to be stored, by SHA-256, into the store, so that the transaction that stores them
+        is short. What a crash leaves of them has a row, and is swept away."""
+        files = {sha256: one.file for sha256, one in coming.items() if one.file}
+        if self.store is None or not files:
+            return
+        known = tables.originals.c.sha256
+        with self._changing() as connection:
+            there = set(connection.scalars(sa.select(known).where(known.in_(files))))
+            rows = [_original(sha256, coming[sha256], b"") for sha256 in files if sha256 not in there]
+            if rows:
+                connection.execute(sa.insert(tables.originals), rows)
+        for sha256, file in files.items():
+            with suppress(OSError):  # it is told when it is stored
+                data = file.read_bytes()
+                if self.store.size(_key(sha256)) != len(data) and hashlib.sha256(data).hexdigest() == sha256:
+                    self.store.write(_key(sha256), durably(data))
+
+    def sweep(self) -> int:
+        """Remove from the store what no document is of any more; how many files that were."""
+        if self.store is None:
+            return 0
+        files = tables.originals.c
+        unused = (sa.func.length(files.bytes) == 0) & files.sha256.not_in(sa.select(tables.documents.c.original))
+        with self._read() as connection:
+            if connection.scalar(sa.select(files.sha256).where(unused).limit(1)) is None:
+                return 0
+        with self._changing() as connection:  # whoever stores such a content takes this turn, too, and looks for it
+            found = list(connection.scalars(sa.select(files.sha256).where(unused).limit(_SWEPT)))
+            for sha256 in found:
+                self.store.remove(_key(sha256))
+            connection.execute(sa.delete(tables.originals).where(files.sha256.in_(found)))
+        return len(found)
 
     def join(self, joining: Sequence[tuple[str, Origin]]) -> set[str]:
         """Note that documents also came from other files; what those files held before is let go, after all have
@@ -129,6 +192,8 @@ class Sources:
             there = set(connection.scalars(sa.select(ids).where(ids.in_({one for one, _ in joining}))))
             kept = list[tuple[str, Origin]]()
             for document_id, origin in joining:
+                if origin.fence:
+                    origin.fence(connection)
                 stays = origin.yields and _holds_other(connection, origin.source, document_id)
                 if document_id in there and not stays:
                     attach(connection, document_id, origin)
@@ -186,7 +251,17 @@ def is_taken(connection: sa.Connection, source: str, document_id: str, original:
 
 
 def give_way(connection: sa.Connection, document: Document, origin: Origin) -> None:
-    """Raises NameTaken when a file that yields would take the place of another."""
+    """Raises NameTaken when a file that yields would take the place of another, Twin when one that is to be single is
+    stored by now, and what its fence raises."""
+    if origin.fence:
+        origin.fence(connection)
+    documents = tables.documents.c
+    held = (documents.original == document.original) & (documents.id != document.id)
+    read = sa.select(documents.id).join(tables.sources, tables.sources.c.document_id == documents.id)
+    if origin.single and document.original:
+        twin = connection.scalar(read.where(held, tables.sources.c.reader == origin.reader).limit(1))
+        if twin is not None:
+            raise Twin(f"{origin.source} was stored meanwhile, as another file", "Index it again.", twin)
     if origin.yields and is_taken(connection, origin.source, document.id, document.original):
         raise name_taken(origin.source)
 
@@ -227,7 +302,9 @@ def keep_original(connection: sa.Connection, sha256: str, origin: Origin) -> Non
         return
     mine = tables.originals.c.sha256 == sha256
     stored = connection.scalar(sa.select(tables.originals.c.bytes).where(mine))
-    if stored is not None and hashlib.sha256(stored).hexdigest() == sha256:
+    if stored and hashlib.sha256(stored).hexdigest() == sha256:
+        return
+    if stored == b"" and origin.store and origin.store.size(_key(sha256)) == _size(origin.file):
         return
     try:
         data = origin.file.read_bytes()
@@ -235,16 +312,34 @@ def keep_original(connection: sa.Connection, sha256: str, origin: Origin) -> Non
         raise DocumentError(f"{origin.source} cannot be read: {error.strerror}", "Index it again.") from error
     if hashlib.sha256(data).hexdigest() != sha256:
         raise DocumentError(f"{origin.source} was changed while it was read", "Index it again.")
+    if origin.store and origin.store.size(_key(sha256)) != len(data):
+        origin.store.write(_key(sha256), durably(data))
     connection.execute(sa.delete(tables.originals).where(mine))
-    connection.execute(
-        sa.insert(tables.originals), {"sha256": sha256, "name": origin.name or origin.file.name, "bytes": data}
-    )
+    connection.execute(sa.insert(tables.originals), _original(sha256, origin, b"" if origin.store else data))
+
+
+def _original(sha256: str, origin: Origin, data: bytes) -> dict[str, object]:
+    return {"sha256": sha256, "name": origin.name or (origin.file.name if origin.file else ""), "bytes": data}
+
+
+def _size(file: Path) -> int:
+    """-1 for one that has gone."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return -1
+
+
+def _key(sha256: str) -> str:
+    return f"originals/{sha256}"
 
 
 def forget_originals(connection: sa.Connection, sha256s: Collection[str]) -> None:
-    """Delete files that no document is of any more."""
+    """Delete files that no document is of any more; of those in a store the rows stay until it is swept."""
     wanted = sa.select(tables.documents.c.original)
-    gone = tables.originals.c.sha256.in_([one for one in sha256s if one])
+    gone = tables.originals.c.sha256.in_([one for one in sha256s if one]) & (
+        sa.func.length(tables.originals.c.bytes) > 0
+    )
     connection.execute(sa.delete(tables.originals).where(gone, tables.originals.c.sha256.not_in(wanted)))
 
 

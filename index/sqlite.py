@@ -1,26 +1,27 @@
-"""How the catalogue's database is opened: its settings, its transactions, its errors as ours."""
+"""A catalogue's database as a file: its settings, its transactions, its errors as ours."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 import unicodedata
 from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from filelock import FileLock
 from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from index.database import CHOOSE
 from index.errors import Busy, IndexLocked, StorageError
-from index.lock import gone, identity
+from index.lock import WriterLock, gone, identity
 
 BUSY_MS = 10_000
 """How long a statement waits for another program that has the file."""
-CHOOSE = "Choose a folder that can be written: QA_DATA=/path qa …"
-"""What to do about a folder that cannot be used."""
 _EMPTYING_MS = 2_000
 """How long the log's readers are waited for when it is to be emptied: as long nobody can write."""
 _FREED = 2_000
@@ -28,6 +29,106 @@ _FREED = 2_000
 _KEPT, _MORE = 10, 50
 """Connections that stay open, and how many more there may be: more than threads that use them."""
 _FILE = "file"
+
+
+class SQLite:
+    """A file, made at the first use. One process writes at a time, for a whole job; among its threads, and for what
+    is only noted, transactions take turns. See `index.database`."""
+
+    shared = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = str(path)
+        self.pool = database(path)
+        self._lock = WriterLock(path.parent, path)
+        self._closed = threading.Event()
+
+    def there(self) -> bool:
+        return self.path.exists()
+
+    def held(self) -> AbstractContextManager[None]:
+        return self._lock.held()
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        with translated(self.path), self.pool.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        with self.held(), translated(self.path):
+            with self._writing() as connection, connection.begin():
+                yield connection
+            with self.pool.connect() as connection:
+                reclaim(connection)
+
+    @contextmanager
+    def note(self, in_turn: bool = False) -> Iterator[sa.Connection]:  # noqa: ARG002 - they are always in turn
+        with translated(self.path), self._writing() as connection, connection.begin():
+            yield connection
+
+    def _writing(self) -> sa.Connection:
+        return self.pool.connect().execution_options(writes=True)
+
+    @contextmanager
+    def rows(self) -> Iterator[sqlite3.Cursor]:
+        with translated(self.path):
+            try:
+                with closing(self.pool.raw_connection()) as pooled:
+                    connection = pooled.driver_connection
+                    assert isinstance(connection, sqlite3.Connection)
+                    connection.execute("BEGIN")
+                    cursor = connection.cursor()
+                    cursor.row_factory = sqlite3.Row
+                    yield cursor
+                    connection.execute("COMMIT")
+            except sqlite3.DatabaseError as error:
+                wrapped = OperationalError if isinstance(error, sqlite3.OperationalError) else DatabaseError
+                raise wrapped(None, None, error) from error
+
+    def mutex(self, name: str) -> AbstractContextManager[None]:
+        return _file_mutex(self.path.parent / f"{name}.lock")
+
+    def wait(self, seconds: float) -> None:
+        self._closed.wait(seconds)
+
+    def prepare(self, connection: sa.Connection) -> None:
+        """Every connection has what is needed, see `_configure`."""
+
+    def adapted(self, step: str) -> str:
+        return step
+
+    def damage(self, connection: sa.Connection) -> Iterator[str]:
+        for check in ("integrity_check", "foreign_key_check"):
+            for row in connection.exec_driver_sql(f"PRAGMA {check}"):
+                if row[0] != "ok":
+                    yield " ".join(str(value) for value in row)
+
+    def rewrite(self) -> None:
+        with self.held(), translated(self.path), self.pool.connect() as connection:
+            rewrite(connection)
+
+    def checkpoint(self) -> bool:
+        with translated(self.path), self.pool.connect() as connection:
+            return truncate_log(connection)
+
+    def close(self) -> None:
+        self._closed.set()
+        self.pool.dispose()
+
+
+@contextmanager
+def _file_mutex(path: Path) -> Iterator[None]:
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise StorageError(f"{path} cannot be locked: {error.strerror}", CHOOSE) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def database(path: Path) -> sa.Engine:
@@ -133,22 +234,6 @@ def truncate_log(connection: sa.Connection) -> bool:
     finally:
         raw.execute(f"PRAGMA busy_timeout={BUSY_MS}").close()
     return not busy
-
-
-@contextmanager
-def read_by_driver(pool: sa.Engine, path: Path) -> Iterator[sqlite3.Connection]:
-    """A transaction that reads, without SQLAlchemy, for what must be fast."""
-    with translated(path):
-        try:
-            with closing(pool.raw_connection()) as pooled:
-                connection = pooled.driver_connection
-                assert isinstance(connection, sqlite3.Connection)
-                connection.execute("BEGIN")
-                yield connection
-                connection.execute("COMMIT")
-        except sqlite3.DatabaseError as error:
-            wrapped = OperationalError if isinstance(error, sqlite3.OperationalError) else DatabaseError
-            raise wrapped(None, None, error) from error
 
 
 @contextmanager

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
+from sqlalchemy.dialects import registry
 
 from index import schema as tables
 from index.history import OLD_EDITION
 from index.rescore import Candidate
-from index.schema import StoredPassage
+from index.schema import Row, StoredPassage
 from index.types import Stamp
 
 _MOST_IDS = 500
-"""Ids asked for in one statement; SQLite takes some thousands."""
+"""Ids asked for in one statement; both databases take some thousands."""
 
 
 class View:
-    """The passages of one state of a catalogue."""
+    """The passages of one state of a catalogue. `cursor` is of `Database.rows`, its statements are of `dialect`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._cursor = connection.cursor()
-        self._cursor.row_factory = sqlite3.Row
-        last = self._cursor.execute(_sql("last")).fetchone()
+    def __init__(self, cursor: Any, dialect: str) -> None:
+        self._cursor = cursor
+        self._dialect = dialect
+        last = self._ask("last").fetchone()
         self.stamp = Stamp(last["generation"], last["token"]) if last else Stamp()
         self._edition = last["edition"] if last else 0
 
@@ -39,11 +38,11 @@ class View:
         return [tables.to_candidate(row) for row in self._rows("candidates", passage_ids, stamp)]
 
     def empty(self) -> bool:
-        return self._cursor.execute(_sql("any")).fetchone() is None
+        return self._ask("any").fetchone() is None
 
     def noted(self, key: str) -> str | None:
         """What stands in `meta`."""
-        row = self._cursor.execute(_sql("meta"), (key,)).fetchone()
+        row = self._ask("meta", (key,)).fetchone()
         return row["value"] if row else None
 
     def holds(self, stamp: Stamp) -> bool:
@@ -53,25 +52,28 @@ class View:
     def _edition_of(self, stamp: Stamp) -> int | None:
         if stamp == self.stamp:
             return self._edition
-        found = self._cursor.execute(_sql("edition"), stamp).fetchone()
+        found = self._ask("edition", (stamp.generation, stamp.token)).fetchone()
         if found and found["edition"] != self._edition:
             kept = self.noted(OLD_EDITION)
             found = found if kept and int(kept) == found["edition"] else None
         return int(found["edition"]) if found else None
 
-    def _rows(self, kind: str, passage_ids: Sequence[str], stamp: Stamp) -> list[sqlite3.Row]:
+    def _rows(self, kind: str, passage_ids: Sequence[str], stamp: Stamp) -> list[Row]:
         edition = self._edition_of(stamp)
-        rows = list[sqlite3.Row]()
+        rows = list[Row]()
         if edition is None:
             return rows
         for start in range(0, len(passage_ids), _MOST_IDS):
             some = passage_ids[start : start + _MOST_IDS]
-            rows += self._cursor.execute(_sql(kind, edition % 2, len(some)), (*some, stamp.generation))
+            rows += self._ask(kind, (*some, stamp.generation), edition % 2, len(some))
         return rows
+
+    def _ask(self, kind: str, values: Sequence[object] = (), parity: int = 0, ids: int = 0) -> Any:
+        return self._cursor.execute(_sql(self._dialect, kind, parity, ids), values)
 
 
 @cache
-def _sql(kind: str, parity: int = 0, ids: int = 0) -> str:
+def _sql(dialect: str, kind: str, parity: int, ids: int) -> str:
     """A statement of SQLAlchemy's as the driver takes it, with `ids` places for ids."""
     history, passages = tables.history.c, tables.EDITIONS[parity]
     if kind == "last":
@@ -92,4 +94,5 @@ def _sql(kind: str, parity: int = 0, ids: int = 0) -> str:
             passages.c.id.in_([sa.bindparam(f"id{number}") for number in range(ids)]),
             tables.changes.c.generation <= sa.bindparam("generation"),
         )
-    return str(query.compile(dialect=sqlite_dialect()))
+    style = "qmark" if dialect == "sqlite" else "format"
+    return str(query.compile(dialect=registry.load(dialect)(paramstyle=style)))

@@ -1,6 +1,7 @@
 """Who may use the service: tokens with a scope, and the browser sessions that one signed in for.
 
-They stand in a file of their own, so that a backup of the documents carries none, and restoring one brings none back.
+They stand in a file of their own, so that a backup of the documents carries none, and restoring one brings none back;
+or, where several machines serve the same documents, in tables of their own in the database that these share.
 Of a secret its SHA-256 alone is stored: it is 256 random bits, which no dictionary holds.
 """
 
@@ -10,7 +11,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,9 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from index.database import CHOOSE, TEXT, open_database
 from index.errors import Conflict, StorageError
 from index.lock import gone
-from index.sqlite import CHOOSE, database, translated
 
 FILE = "access.sqlite3"
 Scope = Literal["ask", "manage"]
@@ -34,10 +35,10 @@ _schema = sa.MetaData()
 _tokens = sa.Table(
     "tokens",
     _schema,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False, unique=True),
-    sa.Column("scope", sa.Text, nullable=False),
-    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("name", TEXT, nullable=False, unique=True),
+    sa.Column("scope", TEXT, nullable=False),
+    sa.Column("digest", TEXT, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("expires_at", sa.Float),
     sa.Column("revoked_at", sa.Float),
@@ -45,9 +46,9 @@ _tokens = sa.Table(
 _sessions = sa.Table(
     "sessions",
     _schema,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("token_id", sa.Text, sa.ForeignKey("tokens.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("token_id", TEXT, sa.ForeignKey("tokens.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("digest", TEXT, nullable=False),
     sa.Column("expires_at", sa.Float, nullable=False),
 )
 
@@ -86,15 +87,17 @@ class Clock:
 
 
 class Access:
-    """The tokens and sessions of a data folder. Safe to use from several threads and processes.
+    """The tokens and sessions of a data folder, or of the PostgreSQL database that `url` names. Safe to use from
+    several threads and processes.
 
-    Every method raises StorageError, or IndexLocked, when the file cannot be used.
+    Every method raises StorageError, or IndexLocked, when the file, or the database, cannot be used.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str = "") -> None:
         self.path = folder / FILE
-        self._database = database(self.path)
-        self._found = self.path.exists()
+        self._database = open_database(self.path, url, turn="access")
+        self._made = not self._database.shared
+        self._found = self._database.there()
         self._clock = Clock()
 
     def required(self) -> bool:
@@ -142,7 +145,7 @@ class Access:
 
     def holder(self, token: str) -> Holder | None:
         """Who has this token; None when it was never made, has expired, or was revoked."""
-        token_id, _, secret = token.removeprefix(PREFIX).partition("_")
+        token_id, secret = _split(token.removeprefix(PREFIX))
         columns = _tokens.c.digest, _tokens.c.id, _tokens.c.name, _tokens.c.scope, _tokens.c.expires_at
         return self._holder(sa.select(*columns).where(_tokens.c.id == token_id, _holds()), secret)
 
@@ -163,19 +166,45 @@ class Access:
         if not self._there():
             return
         with self._write() as connection:
-            session_id, _, secret = session.partition("_")
+            session_id, secret = _split(session)
             mine = (_sessions.c.id == session_id) & (_sessions.c.digest == _digest(secret))
             connection.execute(sa.delete(_sessions).where(mine))
 
     def session(self, session: str) -> Holder | None:
         """Who signed in for this session; None when it has ended, or its token does not hold any more."""
-        session_id, _, secret = session.partition("_")
+        session_id, secret = _split(session)
         columns = _sessions.c.digest, _tokens.c.id, _tokens.c.name, _tokens.c.scope, _sessions.c.expires_at
         query = sa.select(*columns).join(_tokens, _tokens.c.id == _sessions.c.token_id)
         return self._holder(query.where(_sessions.c.id == session_id, _holds()), secret)
 
+    def rows(self) -> list[dict[str, Any]]:
+        """The tokens as they are stored, with the digests of their secrets, for `take`."""
+        with self._read() as connection:
+            if connection is None:
+                return []
+            return [dict(row) for row in connection.execute(sa.select(_tokens)).mappings()]
+
+    def take(self, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Store tokens of another place as they stand there now; how many. Raises Conflict, and stores none, when one
+        of them is called like another one here."""
+        if not rows:
+            return 0
+        with self._write() as connection:
+            for row in rows:
+                other = (_tokens.c.name == row["name"]) & (_tokens.c.id != row["id"])
+                if connection.scalar(sa.select(_tokens.c.id).where(other, _holds())):
+                    raise Conflict(f"there is another token called {row['name']}", "Revoke that one first.")
+                connection.execute(sa.delete(_tokens).where(other))
+            revoked = [row["id"] for row in rows if row["revoked_at"]]
+            connection.execute(sa.delete(_sessions).where(_sessions.c.token_id.in_(revoked)))
+            for row in rows:  # not deleted and made anew: those who are signed in stay so
+                mine = _tokens.c.id == row["id"]
+                if not connection.execute(sa.update(_tokens).where(mine).values(**row)).rowcount:
+                    connection.execute(sa.insert(_tokens), row)
+        return len(rows)
+
     def close(self) -> None:
-        self._database.dispose()
+        self._database.close()
 
     def _holder(self, query: sa.Select[Any], secret: str) -> Holder | None:
         with self._read() as connection:
@@ -187,7 +216,7 @@ class Access:
 
     def _there(self) -> bool:
         """Whether there is the file; one that was there before is missed, not made anew: its tokens still hold."""
-        there = self.path.exists()
+        there = self._database.there()
         if self._found and not there:
             raise gone(self.path)
         self._found = there
@@ -195,12 +224,13 @@ class Access:
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection | None]:
-        """None where no token was ever made: reading makes no file."""
+        """None where no token was ever made: reading makes no file, and no tables."""
         if not self._there():
             yield None
             return
-        with translated(self.path), self._database.begin() as connection:
-            yield connection
+        with self._database.read() as connection:
+            self._made = self._made or connection.dialect.has_table(connection, _tokens.name)
+            yield connection if self._made else None
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
@@ -210,15 +240,19 @@ class Access:
                 self.path.touch(0o600)
         except OSError as error:
             raise StorageError(f"{self.path} cannot be written: {error.strerror}", CHOOSE) from error
-        with translated(self.path):
-            writing = self._database.connect().execution_options(writes=True)
-            with writing as connection, connection.begin():
-                _schema.create_all(connection)
-                yield connection
+        with self._database.note(in_turn=True) as connection:
+            _schema.create_all(connection)
+            yield connection
 
 
 def _holds() -> sa.ColumnElement[bool]:
     return _tokens.c.revoked_at.is_(None)
+
+
+def _split(told: str) -> tuple[str, str]:
+    """The id and the secret; neither has U+0000, which not every database can be asked for."""
+    name, _, secret = told.partition("_")
+    return ("", "") if "\0" in told else (name, secret)
 
 
 def _digest(secret: str) -> str:

@@ -89,6 +89,7 @@ class Answerer:
             stages_ms={stage: round(milliseconds, 2) for stage, milliseconds in stages.milliseconds.items()},
             reranking=reranking,
             reading=reading,
+            degraded=results.degraded,
             passages=[_ranked(rank, one) for rank, one in enumerate(found, 1)],
         )
 

@@ -58,7 +58,8 @@ def create_app(library: Library, hosts: Collection[str] | None = None) -> FastAP
 
     Its model is loaded in the background once the service runs. Where its data folder has tokens, people sign in.
     """
-    settings, access = library.settings, Access(library.settings.data)
+    settings = library.settings
+    access = Access(settings.data, settings.catalogue)
     holders = Holders(access)
     asking = Asking(settings.questions, settings.question_seconds)
     assistants = Endpoint(library, asking.run, _found)

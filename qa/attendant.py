@@ -19,10 +19,12 @@ _ENDS = 5.0
 
 
 class Attendant:
-    """Calls `work` again and again, from `start` to `close`."""
+    """Calls `work` again and again, from `start` to `close`. `wait` ends when others have written, at the latest after so
+    many seconds."""
 
-    def __init__(self, work: Callable[[], object]) -> None:
+    def __init__(self, work: Callable[[], object], wait: Callable[[float], object] | None = None) -> None:
         self._work = work
+        self._wait = wait
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="attendant", daemon=True)
 
@@ -37,14 +39,21 @@ class Attendant:
     def _run(self) -> None:
         pause = PAUSE
         while not self._ending.wait(pause):
-            pause = PAUSE
-            try:
-                self._work()
-            except IndexLocked as error:
-                _log.debug("%s", error.message)
-            except QAError as error:
-                pause = LATER
-                _log.warning("%s. %s", error.message, error.hint)
-            except Exception:  # noqa: BLE001  the next round may do better
-                pause = LATER
-                _log.exception("a round failed")
+            pause = self._round()
+
+    def _round(self) -> float:
+        """Seconds until the next one."""
+        try:
+            self._work()
+            if self._wait is None:
+                return PAUSE
+            self._wait(PAUSE)
+            return 0.0
+        except IndexLocked as error:
+            _log.debug("%s", error.message)
+            return PAUSE
+        except QAError as error:
+            _log.warning("%s. %s", error.message, error.hint)
+        except Exception:  # noqa: BLE001  the next round may do better
+            _log.exception("a round failed")
+        return LATER

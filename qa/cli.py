@@ -14,6 +14,7 @@ import typer
 
 from qa.intake import index, watch
 from qa.mcp_command import mcp
+from qa.migrate import migrate
 from qa.terminal import (
     Data,
     Json,
@@ -184,6 +185,14 @@ def serve(
     run(chosen_settings(host=host, port=port, workers=workers, insecure=insecure, data=data, model=model))
 
 
+@app.command()
+def worker(data: Data = None, model: ModelName = None) -> None:
+    """Take in what was sent to services of one PostgreSQL: any number of workers, on any machine."""
+    from qa.worker import work
+
+    work(chosen_settings(data=data, model=model))
+
+
 app.command()(mcp)
 
 
@@ -224,7 +233,7 @@ def status(data: Data = None, model: ModelName = None, as_json: Json = False) ->
             typer.echo(f"{name.replace('_', ' '):<22} {fact}")
 
 
-for _command in (reindex, verify, backup, restore, forget, compact, feedback):
+for _command in (reindex, verify, backup, restore, migrate, forget, compact, feedback):
     app.command()(_command)
 
 

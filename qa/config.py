@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_cache_path
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from index.chunk import Chunking
@@ -31,6 +31,24 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address the service listens on")
     port: int = Field(8000, ge=0, le=65535, description="its port; 0 takes any free one")
     data: Path = Field(Path("data"), description="folder for everything that is stored")
+    catalogue: str = Field(
+        "",
+        description="PostgreSQL database for documents, passages, jobs and tokens, in place of a file in the data "
+        "folder: `postgresql+psycopg://user:password@host/database`",
+    )
+    files: str = Field(
+        "",
+        description="folder, or address of a store such as `s3://bucket/prefix`, for files that were sent and originals; "
+        "empty keeps what was sent in the data folder, and originals with the documents",
+    )
+    engine: Literal["local", "milvus"] = Field(
+        "local", description="what searches: `local`, files in the data folder, or `milvus`"
+    )
+    engine_uri: str = Field("", description="Milvus's address, `http://host:19530`, or a path that ends in `.db` for Milvus Lite")
+    engine_name: str = Field(
+        "chapter_verse", pattern=r"^[A-Za-z_]\w{0,99}$", description="what its collections are called in Milvus"
+    )
+    ingest: bool = Field(True, description="whether the service takes documents in itself, or leaves it to `qa worker`")
     seeds: Path | None = Field(
         default_factory=lambda: resource("seeds"),
         description="folder indexed by `qa serve` when the data folder is new; empty for none",
@@ -114,6 +132,12 @@ class Settings(BaseSettings):
     @classmethod
     def _none_when_empty(cls, value: object) -> object:
         return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _engine_has_an_address(self) -> Settings:
+        if self.engine == "milvus" and not self.engine_uri:
+            raise ValueError("needs QA_ENGINE_URI, such as http://127.0.0.1:19530")
+        return self
 
     @field_validator("cors")
     @classmethod

@@ -31,7 +31,7 @@ from index.load import from_text
 from index.schema import DocumentSummary
 from index.types import UNFIT, Document
 from qa.answer import document_url
-from qa.jobs import CONFLICT, Item, Job
+from qa.jobs import Item, Job
 from qa.replies import (
     CONFLICTING,
     ERRORS,
@@ -45,6 +45,7 @@ from qa.replies import (
     job_info,
 )
 from qa.schemas import FileFields, Labels, NewDocument, NewDocuments, NewText
+from qa.taking import CONFLICT
 from qa.wire import Library
 
 WAIT = 600.0
@@ -211,7 +212,7 @@ def _text(given: NewDocument) -> Item:
             target.flush()
             os.fsync(target.fileno())
 
-    return Item(document.title, {"kind": "text"}, write)
+    return Item(document.title, {"kind": "text"}, write, subject=document.id)
 
 
 def _document(given: NewText | NewDocument, document_id: str | None) -> Document:
@@ -257,7 +258,7 @@ def _file(upload: UploadFile, name: str, asked: Mapping[str, Any], password: str
             target.flush()
             os.fsync(target.fileno())
 
-    return Item(name, request, write, password)
+    return Item(name, request, write, password, subject=name)
 
 
 def file_name(given: str) -> str:

@@ -75,7 +75,7 @@ def install(app: FastAPI, library: Library) -> None:
             latest,
             status="failing" if failure else "ok",
             retrieval="hybrid" if model.embedder else "bm25",
-            reason=failure or "; ".join(filter(None, (unwritable, model.reason))) or None,
+            reason=failure or "; ".join(filter(None, (library.degraded, unwritable, model.reason))) or None,
             model=_model(library),
             ready=_unready(library) is None if not failure else False,
             writable=unwritable is None,
@@ -95,6 +95,7 @@ def _state(library: Library, latest: Health) -> Health:
         passages=passages,
         passages_not_embedded=pending,
         repaired=library.repaired,
+        degraded=library.degraded,
     )
 
 

@@ -326,6 +326,7 @@ def _answer_told(answer: Answer) -> str:
         else f"answerable: false ({sure}). The documents do not seem to hold the answer; the nearest passages follow."
     )
     asked = [f"asked as: {answer.effective_question}"] if answer.effective_question != answer.question else []
+    asked += [f"passages may be missing: {answer.degraded}"] if answer.degraded else []
     return "\n\n".join(["\n".join([verdict, *asked]), *map(_passage_told, answer.passages)])
 
 

@@ -19,7 +19,7 @@ from qa.api import create_app
 from qa.config import Settings
 from qa.connections import Connection
 from qa.ending import DRAIN, Timely, leave
-from qa.shared import Shared, shared_folder
+from qa.shared import SharedFile, shared_folder
 from qa.wire import Library, index_seeds, open_library
 from qa.workers import Application, Processes, count_together
 
@@ -48,7 +48,7 @@ def _check_exposure(settings: Settings) -> None:
     """Refuse to let other machines in without a token, be it by this address or through a proxy."""
     if settings.insecure or (settings.local and not settings.proxies and not settings.hosts):
         return
-    access = Access(settings.data)
+    access = Access(settings.data, settings.catalogue)
     try:
         if not access.usable():
             place = settings.hosts or settings.host
@@ -78,7 +78,7 @@ def _serve_together(settings: Settings, listener: socket.socket) -> None:
         library.close()
     with shared_folder() as shared:
         count_together(shared)
-        Shared(shared).close()  # made before several would make it at once
+        SharedFile(shared).close()  # made before several would make it at once
         Processes(_config(Application(settings, settings.names, shared), settings), [listener]).run()
 
 
@@ -88,7 +88,7 @@ def _welcome(library: Library, listener: socket.socket) -> None:
         index_seeds(library)
     host, port = listener.getsockname()[:2]
     documents, passages, _ = library.catalogue.counts()
-    print(f"{documents} document{'s' * (documents != 1)}, {passages} passages in {library.settings.data}")  # noqa: T201
+    print(f"{documents} document{'s' * (documents != 1)}, {passages} passages in {library.place}")  # noqa: T201
     print(f"Chapter & Verse: http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)  # noqa: T201
 
 

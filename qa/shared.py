@@ -1,7 +1,8 @@
 """What the processes of one service share while they run: how often each client came, how far each upload is.
 
-An SQLite file in a folder of the service's own, in memory where the system has such a folder, gone when it ends;
-a single process keeps it to itself. Nothing here is of value later, so nothing waits for a disk.
+For the processes of one machine it is an SQLite file in a folder of the service's own, in memory where the system has
+such a folder, gone when it ends; a single process keeps it to itself. Nothing here is of value later, so nothing waits
+for a disk. For the machines of a PostgreSQL see `qa.shared_postgres`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
@@ -61,8 +62,39 @@ def _sweep(left: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-class Shared:
-    """Safe to use from several threads, and with a `folder` from several processes."""
+class Shared(Protocol):
+    """Safe to use from several threads."""
+
+    def take(self, key: str, rate: int, window: float = 60.0) -> float:
+        """Count one of at most `rate` events in `window` seconds: 0 when there was room, else seconds until there is.
+        0, too, when it cannot be counted.
+
+        The generic cell rate algorithm (ATM Forum, Traffic Management 4.0): one number for each key, the time at which
+        it would have used up what it was given.
+        """
+        ...
+
+    def report(self, job: str, number: int, state: str, share: float) -> None:
+        """How far a file of a job is."""
+        ...
+
+    def reports(self, job: str) -> dict[int, tuple[str, float]]:
+        """State and share of the files of a job that are being worked on."""
+        ...
+
+    def keep_password(self, job: str, number: int, password: str) -> None: ...
+
+    def password(self, job: str, number: int) -> str | None: ...
+
+    def forget(self, job: str, number: int) -> None:
+        """Drop what was told of a file that is done, and its password."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class SharedFile:
+    """In memory, and with a `folder` for several processes of one machine. See `Shared`."""
 
     def __init__(self, folder: Path | None = None) -> None:
         place = folder / "shared.sqlite3" if folder else ":memory:"
@@ -74,12 +106,7 @@ class Shared:
         self._connection.executescript(_TABLES)
 
     def take(self, key: str, rate: int, window: float = 60.0) -> float:
-        """Count one of at most `rate` events in `window` seconds: 0 when there was room, else seconds until there is.
-
-        The generic cell rate algorithm (ATM Forum, Traffic Management 4.0): one number for each key, the time at which
-        it would have used up what it was given. By the monotonic clock, which all processes of a machine share and
-        nobody sets back.
-        """
+        """By the monotonic clock, which all processes of a machine share and nobody sets back."""
         now, step = time.monotonic(), window / rate
         with self._lock:
             self._sweep(now)
@@ -99,11 +126,9 @@ class Shared:
             self._connection.execute("DELETE FROM rates WHERE due < ?", (now,))
 
     def report(self, job: str, number: int, state: str, share: float) -> None:
-        """How far a file of a job is."""
         self._run("INSERT OR REPLACE INTO shares VALUES (?, ?, ?, ?)", job, number, state, share)
 
     def reports(self, job: str) -> dict[int, tuple[str, float]]:
-        """State and share of the files of a job that are being worked on."""
         rows = self._run("SELECT number, state, share FROM shares WHERE job = ?", job)
         return {number: (state, share) for number, state, share in rows}
 
@@ -115,7 +140,6 @@ class Shared:
         return rows[0][0] if rows else None
 
     def forget(self, job: str, number: int) -> None:
-        """Drop what was told of a file that is done, and its password."""
         for table in ("shares", "passwords"):
             self._run(f"DELETE FROM {table} WHERE job = ? AND number = ?", job, number)  # noqa: S608
 

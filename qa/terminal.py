@@ -122,6 +122,8 @@ def print_answer(answer: Answer) -> None:
     screen = console()
     verdict = "Answered below" if answer.answerable else "Not in these documents, as far as this search can tell"
     screen.print(f"{verdict} (confidence {answer.confidence:.2f}, {answer.retrieval})", style="bold")
+    if answer.degraded:
+        screen.print(f"Passages may be missing: {plain(answer.degraded)}", style="yellow")
     if not answer.answerable and answer.passages:
         screen.print("The nearest passages:", style="dim")
     for passage in answer.passages:

@@ -70,7 +70,8 @@ _MAY = {"ask": "ask and read", "manage": "ask, read and change documents"}
 def _access(data: object) -> Iterator[Access]:
     from qa.access import Access
 
-    access = Access(chosen_settings(data=data).data)
+    settings = chosen_settings(data=data)
+    access = Access(settings.data, settings.catalogue)
     try:
         yield access
     finally:

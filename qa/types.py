@@ -110,7 +110,8 @@ class Answer:
     `retrieval` is what was really done: BM25 alone while the model is away, and for a question in words that the model
     does not know. `confidence` is the probability that the first passage answers, in the order of the search, before
     any reranker; `calibrated` is false when it was fitted with another embedding model (`qa calibrate` fits it).
-    `stages_ms`: where the time went.
+    `degraded` says why passages may be missing, while a search engine on other machines does not hold all of them; else
+    it is None. `stages_ms`: where the time went.
     """
 
     question: str
@@ -124,4 +125,5 @@ class Answer:
     stages_ms: dict[str, float]
     reranking: Reranking | None
     reading: Reading | None
+    degraded: str | None
     passages: list[RankedPassage]

@@ -15,6 +15,8 @@ from typing import Any
 from index import embed
 from index.build import Builder, Progress, Report
 from index.catalogue import FILE, Catalogue
+from index.database import Database
+from index.engine import Engine
 from index.errors import DocumentError, EngineError, IndexLocked, IndexMissing, ModelError, QAError
 from index.forget import Forgetting
 from index.fusion import Vocabulary
@@ -26,6 +28,7 @@ from index.pieces import ModelPieces, word_pieces
 from index.ranking import RANKING, Ranking
 from index.rerank import load_reranker
 from index.search import Searcher
+from index.store import open_store
 from index.types import Stamp
 from qa.answer import Answerer, Models
 from qa.attendant import Attendant
@@ -34,7 +37,7 @@ from qa.config import Settings
 from qa.jobs import Jobs
 from qa.model import Loaded, Model
 from qa.reader import load_reader
-from qa.shared import Shared
+from qa.shared import Shared, SharedFile
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +65,7 @@ class Library:
         self.ranking = ranking
         processes = settings.workers if serving else 0
         self.model = Model(settings.model, lambda: embed.load(settings.model, settings.cache, processes))
-        self.catalogue = Catalogue(settings.data, fingerprint(settings), remake)
+        self.catalogue = Catalogue(settings.data, fingerprint(settings), remake, settings.catalogue)
         self.reranker = Loaded("reranker", settings.reranker, lambda: load_reranker(settings.reranker), RERANKER_AWAY)
         self.reader = Loaded("reader", settings.reader, lambda: load_reader(settings.reader), READER_AWAY)
         self._embedder = self.model.load_once if load_when_needed else self.model.current
@@ -80,14 +83,25 @@ class Library:
         self.builder = Builder(self.catalogue, self._pieces, settings.chunking, self._embedder)
         self.sandbox = Sandbox(settings.limits)
         self.ingest = Ingest(self.builder, self.sandbox, settings.originals)
-        self.shared = Shared(shared)
-        self.jobs = Jobs(self.catalogue, self.ingest, settings.reading, self.open_index, self.shared)
+        self.files = open_store(settings.files) if settings.files else None
+        self.catalogue.sources.store = self.files
+        self.shared = _shared(self.catalogue.database, shared)
+        self.jobs = Jobs(
+            self.catalogue, self.ingest, settings.reading, self.open_index, self.shared, self.files, settings.ingest
+        )
         self._serving = serving
         self._opening = threading.Lock()
         self._searcher: Searcher | None = None
         self._closed = False
         self.forgetting = Forgetting(self.catalogue, lambda: (self.searcher, self._engine))
-        self._attendant = Attendant(self._attend)
+        database = self.catalogue.database
+        self._attendant = Attendant(self._attend, database.wait if database.shared else None)
+
+    @property
+    def place(self) -> str:
+        """Where documents are stored, as people call it."""
+        database = self.catalogue.database
+        return database.name if database.shared else str(self.settings.data)
 
     @property
     def engine_folder(self) -> Path:
@@ -99,10 +113,18 @@ class Library:
             if self._closed:
                 raise EngineError("the library was closed", "Open it anew.")
             if self._searcher is None:
-                self._engine = LocalEngine(self.engine_folder, self._serving, self.ranking.bm25)
+                self._engine = self._open_engine()
                 self._searcher = Searcher(self.catalogue, self._engine, self._vocabulary(), self.ranking)
                 self._attendant.start()
         return self._searcher
+
+    def _open_engine(self) -> Engine:
+        if self.settings.engine == "local":
+            return LocalEngine(self.engine_folder, self._serving, self.ranking.bm25)
+        from index.milvus import MilvusEngine  # each is loaded only where it is used
+
+        settings, ledger = self.settings, self.catalogue.ledger
+        return MilvusEngine(settings.engine_uri, settings.engine_name, ledger, self.ranking.bm25)
 
     def _attend(self) -> None:
         """Finish what was to be forgotten, see what other processes wrote, save where the one that did has gone."""
@@ -163,6 +185,11 @@ class Library:
     def repaired(self) -> str | None:
         """Why the search index was made again, if it was."""
         return self._engine.repaired if self._searcher else None
+
+    @property
+    def degraded(self) -> str | None:
+        """Why passages may be missing from answers, if they may."""
+        return self._engine.degraded if self._searcher else None
 
     @property
     def engine_generation(self) -> int | None:
@@ -226,9 +253,17 @@ def open_library(
 
     `shared` is the folder of a service of several processes, see `qa.shared`.
     """
-    if not make and not (settings.data / FILE).exists():
+    if not make and not settings.catalogue and not (settings.data / FILE).exists():
         raise IndexMissing(f"nothing is indexed in {settings.data}", "Run: qa index FILE_OR_FOLDER…")
     return Library(settings, remake, load_when_needed, serving, ranking, shared)
+
+
+def _shared(database: Database, folder: Path | None) -> Shared:
+    if not database.shared:
+        return SharedFile(folder)
+    from qa.shared_postgres import SharedDatabase
+
+    return SharedDatabase(database)
 
 
 def fingerprint(settings: Settings) -> dict[str, str]:

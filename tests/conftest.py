@@ -32,6 +32,7 @@ from qa.access import Access
 from qa.api import create_app
 from qa.config import settings
 from qa.wire import Library, open_library
+from tests.postgres import database_url, postgres  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -83,12 +84,18 @@ def seed() -> Document:
 
 
 @pytest.fixture
-def make_library(tmp_path: Path) -> Iterator[Callable[..., Library]]:
+def kept_in() -> Callable[[str], dict[str, str]]:
+    """Settings that say where the library of a name is stored: by itself in its folder. Some modules have another."""
+    return lambda _: {}
+
+
+@pytest.fixture
+def make_library(tmp_path: Path, kept_in: Callable[[str], dict[str, str]]) -> Iterator[Callable[..., Library]]:
     """Opens libraries under the test's own folder, with a hash embedder, another one, or (None) none."""
     opened: list[Library] = []
 
     def make(embedder: Any = HashEmbedder(), name: str = "data", **given: object) -> Library:  # noqa: B008
-        library = open_library(settings(data=tmp_path / name, **given), make=True)
+        library = open_library(settings(data=tmp_path / name, **kept_in(name) | given), make=True)
         if embedder is not None:
             library.model.embedder, library.model.state, library.model.reason = embedder, "ready", None
         opened.append(library)

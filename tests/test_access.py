@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,13 +14,20 @@ import pytest
 from index.errors import Conflict, StorageError
 from qa.access import SESSION, Access
 from tests.conftest import qa
+from tests.postgres import on_both  # noqa: F401 - a fixture
+
+KeptIn = Callable[[str], dict[str, str]]
 
 
 @pytest.fixture
-def access(tmp_path: Path) -> Iterator[Access]:
-    opened = Access(tmp_path / "data")
+def access(tmp_path: Path, kept_in: KeptIn) -> Iterator[Access]:
+    opened = opened_in(tmp_path, kept_in)
     yield opened
     opened.close()
+
+
+def opened_in(folder: Path, kept_in: KeptIn) -> Access:
+    return Access(folder / "data", kept_in("data").get("catalogue", ""))
 
 
 def test_without_a_token_nothing_is_required_and_no_file_is_made(access: Access) -> None:
@@ -51,6 +58,7 @@ def test_another_secret_is_nobodys(access: Access, change: str) -> None:
     assert access.session(secret) is None
 
 
+@pytest.mark.parametrize("kept_in", ["file"], indirect=True)
 def test_the_file_holds_no_secret_and_is_the_owners_alone(access: Access) -> None:
     _, secret = access.create("press", "manage")
     begun = access.sign_in(secret)
@@ -114,8 +122,8 @@ def test_a_session_lasts_half_a_day_and_can_be_ended(access: Access) -> None:
     assert access.session(begun[0]) is None
 
 
-def test_several_processes_see_each_others_tokens(access: Access, tmp_path: Path) -> None:
-    other = Access(tmp_path / "data")
+def test_several_processes_see_each_others_tokens(access: Access, tmp_path: Path, kept_in: KeptIn) -> None:
+    other = opened_in(tmp_path, kept_in)
     try:
         _, secret = access.create("press", "ask")
         assert other.holder(secret) is not None

@@ -19,8 +19,10 @@ from index.refit import Refit
 from index.types import Document, Passage, Stamp, document_of
 from qa.wire import Library, open_library, reindex
 from tests.conftest import HashEmbedder
+from tests.postgres import on_both  # noqa: F401 - a fixture
 
 Make = Callable[..., Library]
+KeptIn = Callable[[str], dict[str, str]]
 
 
 def ids(library: Library, question: str) -> list[str]:
@@ -233,11 +235,12 @@ def test_an_unchanged_document_is_embedded_once_there_is_a_model(make_library: M
     assert (report.state, report.embedded) == ("unchanged", True)
 
 
-def test_a_catalogue_begun_without_its_model_takes_the_one_that_comes(tmp_path: Path) -> None:
-    Catalogue(tmp_path, {"chunking": "160/0"}).close()
-    Catalogue(tmp_path, {"chunking": "160/0", "model": "one"}).close()
+def test_a_catalogue_begun_without_its_model_takes_the_one_that_comes(tmp_path: Path, kept_in: KeptIn) -> None:
+    url = kept_in("data").get("catalogue", "")
+    Catalogue(tmp_path, {"chunking": "160/0"}, url=url).close()
+    Catalogue(tmp_path, {"chunking": "160/0", "model": "one"}, url=url).close()
     with pytest.raises(IndexMismatch, match="model"):
-        Catalogue(tmp_path, {"chunking": "160/0", "model": "two"})
+        Catalogue(tmp_path, {"chunking": "160/0", "model": "two"}, url=url)
 
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error() -> None:
@@ -252,6 +255,7 @@ def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
         Catalogue(tmp_path, {})
 
 
+@pytest.mark.parametrize("kept_in", ["file"], indirect=True)
 def test_a_second_writer_waits_and_then_is_told(
     make_library: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,7 +263,7 @@ def test_a_second_writer_waits_and_then_is_told(
     library.builder.put(from_text("Alpha.", title="One", id="one"))
     with sqlite3.connect(library.catalogue.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
-        library.catalogue._database.dispose()
+        library.catalogue.database.pool.dispose()
         monkeypatch.setattr("index.sqlite.BUSY_MS", 50)
         with pytest.raises(IndexLocked, match="another program"):
             library.catalogue.remove("one")
@@ -331,6 +335,7 @@ def test_vectors_of_another_title_are_not_stored(make_library: Make) -> None:
     assert library.catalogue.passages_of("one")[0].vectors is None
 
 
+@pytest.mark.parametrize("kept_in", ["file"], indirect=True)
 def test_a_file_that_was_overwritten_is_a_clear_error_in_every_way_of_reading(library: Library) -> None:
     library.catalogue.close()
     for suffix in ("-wal", "-shm"):

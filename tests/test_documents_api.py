@@ -294,7 +294,7 @@ def test_a_question_to_a_removed_document_names_it(shelf: TestClient) -> None:
 
 def test_the_documents_of_a_question_are_looked_up_together(shelf: TestClient, library: Library) -> None:
     asked: list[str] = []
-    sa.event.listen(library.catalogue._database, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    sa.event.listen(library.catalogue.database.pool, "before_cursor_execute", lambda *given: asked.append(given[2]))
     body = {"question": "What is it about?", "document_ids": ["gulls"] * 500 + ["cats"] * 500}
     assert shelf.post("/ask", json=body).status_code == 200
     assert len(asked) < 20

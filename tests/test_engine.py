@@ -13,11 +13,14 @@ from index.engine import Engine
 from index.errors import EngineError
 from index.local import LocalEngine
 from index.types import Passage, Span, Stamp, Vectors
+from tests.milvus import lite_engine
 
 ENGINES: dict[str, Callable[[Path], Engine]] = {
     "in memory": lambda _: LocalEngine(),
     "in files": lambda folder: LocalEngine(folder, in_background=True),
+    "milvus lite": lambda folder: lite_engine(folder),
 }
+PARAMETERS = [pytest.param(name, marks=[pytest.mark.cluster] if "milvus" in name else []) for name in ENGINES]
 RANDOM = np.random.default_rng(0)
 
 
@@ -35,7 +38,7 @@ def unit(count: int, dim: int = 8) -> Vectors:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=PARAMETERS)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     made = ENGINES[request.param](tmp_path)
     yield made
@@ -117,6 +120,54 @@ def test_writes_are_seen_after_commit_and_not_before(engine: Engine) -> None:
     engine.commit(Stamp(3))
     assert engine.stamp == Stamp(3)
     assert len(sparse_ids(engine, "alpha")) == len(engine.snapshot().dense(unit(1)[0], 5)) == 1
+
+
+def test_a_snapshot_taken_before_keeps_its_answers(engine: Engine) -> None:
+    vectors, question = unit(3), unit(1)[0]
+    for number, name in enumerate(("a", "b", "c")):
+        put(engine, name, "alpha beta", vectors=vectors[number : number + 1])
+    engine.commit(Stamp(1))
+    before = engine.snapshot()
+    weights = before.weights(["alpha", "gamma"])
+    answers = before.dense(question, 9), before.sparse(weights, 9), before.dense(question, 9, {"a", "b"})
+    put(engine, "a", "alpha gamma", "alpha")
+    engine.replace("b", [], None)
+    put(engine, "d", "gamma")
+    engine.commit(Stamp(2))
+    assert before.stamp == Stamp(1)
+    assert before.weights(["alpha", "gamma"]) == weights
+    assert (before.dense(question, 9), before.sparse(weights, 9), before.dense(question, 9, {"a", "b"})) == answers
+    engine.clear()
+    engine.commit(Stamp(3))
+    assert (before.dense(question, 9), before.sparse(weights, 9)) == answers[:2]
+    assert engine.snapshot().dense(question, 9) == engine.snapshot().sparse(weights, 9) == []
+
+
+def test_what_is_staged_in_a_turn_is_seen_when_it_is_committed(engine: Engine) -> None:
+    with engine.turn():
+        put(engine, "a", "alpha")
+        with engine.turn():
+            put(engine, "a", "beta")
+            engine.discard()
+            put(engine, "b", "alpha")
+            put(engine, "b", "alpha gamma", "alpha")
+        assert sparse_ids(engine, "alpha") == []
+        engine.commit(Stamp(1))
+    assert sparse_ids(engine, "alpha", "gamma") == ["b:0-11", "b:12-17"]
+    assert sparse_ids(engine, "beta") == []
+
+
+def test_looking_after_it_changes_no_answer(engine: Engine) -> None:
+    for generation in range(1, 4):
+        put(engine, "a", "alpha", "beta")
+        put(engine, f"b{generation}", "alpha")
+        engine.replace(f"b{generation - 1}", [], None)
+        engine.commit(Stamp(generation))
+    before = sparse_ids(engine, "alpha"), engine.snapshot().weights(["alpha"])
+    engine.maintain(everything=True)
+    engine.look()
+    assert (sparse_ids(engine, "alpha"), engine.snapshot().weights(["alpha"])) == before
+    assert (engine.degraded, engine.repaired, engine.stale) == (None, None, False)
 
 
 def test_replace_is_idempotent_and_no_passages_means_removed(engine: Engine) -> None:

@@ -18,6 +18,7 @@ from index.ingest import FileRequest
 from index.types import Span
 from qa.wire import Library
 from tests.birds import BIRDS, put_birds
+from tests.postgres import on_both  # noqa: F401 - a fixture
 from tests.test_care import FORMAT1
 
 Make = Callable[..., Library]
@@ -72,6 +73,7 @@ def test_a_quote_is_found_where_it_was_or_where_it_is_alone(text: str, quote: st
         assert found is None
 
 
+@pytest.mark.parametrize("kept_in", ["file"], indirect=True)
 def test_a_backup_has_it_and_verify_checks_it(birds: Library, make_library: Make) -> None:
     birds.catalogue.feedback.put("What do gulls eat?", (), True, Place("birds", 19, 35))
     birds.catalogue.feedback.put("Where is Rome?", (), False, None)
@@ -87,6 +89,7 @@ def test_a_backup_has_it_and_verify_checks_it(birds: Library, make_library: Make
     assert "quotes what does not stand there" in problem
 
 
+@pytest.mark.parametrize("kept_in", ["file"], indirect=True)
 def test_a_catalogue_of_the_first_version_takes_feedback(tmp_path: Path, make_library: Make) -> None:
     (tmp_path / "old").mkdir()
     shutil.copy(FORMAT1, tmp_path / "old" / FILE)

@@ -72,6 +72,7 @@ function verdict(node, { answer: given, scope, mode, lacking }) {
     duration(given.took_ms),
     scope && !isAll(scope) && `asked of ${describe(scope)} only`,
     given.calibrated === false && "not calibrated for this model",
+    given.degraded && `passages may be missing: ${given.degraded}`,
     given.reranking?.failed && `not reranked: ${given.reranking.failed}`,
     given.retrieval === "bm25" && mode !== "bm25" && `keyword search only${lacking ? `: ${lacking}` : ""}`,
   ].filter(Boolean);

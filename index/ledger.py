@@ -1,0 +1,413 @@
+"""What a search engine of several processes holds, kept in the catalogue's database: all that its own server cannot tell
+at once, in one state, and without being asked.
+
+Writes come in batches, counted up and never used twice. A batch is begun, its rows are put into the engine under its
+number, and one transaction here publishes it: before that it is pending, and void if its writer did not live to publish
+it. Rows stay a while after they were superseded, for those who search an older state, see `Account.due`.
+
+Documents are told by a hash, see `document_code`, and terms by `index.terms.code`: no text of anyone's is here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from index import schema as tables
+from index.errors import EngineError
+from index.types import Stamp
+
+_AT_ONCE = 5_000
+"""Values in one statement: fewer than any database's limit."""
+
+_TAKEN_OVER = "another process took over the writing of the search index"
+
+Transaction = Callable[[], AbstractContextManager[sa.Connection]]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one document has in the engine: rows with any term, rows with a vector, and in how many passages each term
+    occurs, by its code."""
+
+    document: int
+    passages: int
+    worded: int
+    embedded: int
+    length: int
+    terms: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is in force: rows of `collection` whose batch is at most `batch`, not void, and not superseded.
+
+    `superseded`: documents whose rows of batches before that number are not in force, by number. `average` is the
+    passages' length that the rows' weights were made with, None before there are any; so is `dim` of the vectors.
+    `histogram`: how many terms occur in how many passages. `written`: the engine's own time of the last write.
+    """
+
+    collection: int = 0
+    batch: int = 0
+    stamp: Stamp = field(default_factory=Stamp)
+    passages: int = 0
+    worded: int = 0
+    embedded: int = 0
+    length: int = 0
+    average: float | None = None
+    dim: int | None = None
+    histogram: Mapping[int, int] = field(default_factory=dict)
+    written: int = 0
+    void: tuple[int, ...] = ()
+    superseded: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    pending: int | None = None
+    pending_collection: int | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """A write that is under way. `anew`: into a collection of its own, which then takes the place of the one before.
+
+    `documents`: those that it replaces or removes; `flushed`: those of them whose rows are in the engine. `start`: the
+    average to begin with, where there was one before.
+    """
+
+    number: int
+    collection: int
+    anew: bool
+    average: float | None
+    dim: int | None
+    documents: set[int] = field(default_factory=set)
+    flushed: set[int] = field(default_factory=set)
+    start: float | None = None
+    written: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What nobody searches any more: rows of void batches, superseded rows, collections; up to the batch `until`."""
+
+    until: int
+    void: tuple[int, ...] = ()
+    superseded: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    dropped: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """How the database is reached: `read` one state, `note` something, `mutex` by name between all processes."""
+
+    read: Transaction
+    note: Transaction
+    mutex: Callable[[str], AbstractContextManager[None]]
+
+    def account(self, name: str) -> Account:
+        return Account(self, name)
+
+
+class Account:
+    """What the engine of that name holds. All that writes is called by whoever has the `turn`, and by nobody else."""
+
+    def __init__(self, ledger: Ledger, name: str) -> None:
+        self._read, self._note = ledger.read, ledger.note
+        self._mutex = ledger.mutex
+        self._name = name
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Waits for the process that has it."""
+        return self._mutex(f"engine-{self._name}")
+
+    # Reading
+
+    def state(self) -> State:
+        with self._read() as connection:
+            return self._state(connection)
+
+    def frequencies(self, state: State, codes: Sequence[int]) -> dict[int, int]:
+        """In how many passages of a state terms occur, by code; only those that do."""
+        with self._read() as connection:
+            return self._frequencies(connection, state.collection, state.batch, codes)
+
+    def due(self, grace: float) -> Due | None:
+        """What was given up so many seconds ago, or before."""
+        batches = tables.engine_batches.c
+        with self._read() as connection:
+            old = (batches.name == self._name) & (batches.at <= time.time() - grace)
+            rows = connection.execute(sa.select(tables.engine_batches).where(old)).all()
+            if not rows:
+                return None
+            until = max(row.batch for row in rows)
+            return Due(
+                until,
+                tuple(row.batch for row in rows if row.void),
+                self._superseded(connection, self._state(connection).collection, until),
+                tuple(row.dropped for row in rows if row.dropped is not None),
+            )
+
+    # Writing
+
+    def begin(self, anew: bool) -> Batch:
+        """Begin a batch; one that is pending must have been voided. The first one is always `anew`."""
+        with self._note() as connection:
+            state = self._state(connection)
+            if state.pending is not None:
+                raise EngineError(f"batch {state.pending} of {self._name} is still pending", "Try again.")
+            row = self._row(connection)
+            number, last = (row.last_batch, row.last_collection) if row else (0, 0)
+            anew = anew or state.collection == 0
+            batch = Batch(number + 1, last + 1 if anew else state.collection, anew, state.average, state.dim)
+            if anew:
+                batch.start = state.length / state.passages if state.length else None
+                batch.average = batch.dim = None
+            values: dict[str, Any] = {
+                "pending": batch.number,
+                "pending_collection": batch.collection,
+                "last_batch": batch.number,
+                "last_collection": max(last, batch.collection),
+            }
+            self._set(connection, row is None, values)
+            return batch
+
+    def void(self, state: State) -> None:
+        """Give up the batch that is pending in a state; its rows are void, and its collection, if it had its own."""
+        own = state.pending_collection != state.collection
+        with self._note() as connection:
+            mine = self._of(tables.engines) & (tables.engines.c.pending == state.pending)
+            given_up = sa.update(tables.engines).where(mine).values(pending=None, pending_collection=None)
+            if not connection.execute(given_up).rowcount:
+                raise EngineError(_TAKEN_OVER, "Try again.")
+            held = self._of(tables.engine_documents) & (tables.engine_documents.c.batch == state.pending)
+            connection.execute(sa.delete(tables.engine_documents).where(held))
+            self._log(connection, state.pending or 0, void=not own, dropped=state.pending_collection if own else None)
+
+    def check(self, batch: Batch) -> None:
+        """Raises EngineError when another process has voided the batch: it took this one for dead."""
+        with self._read() as connection:
+            row = self._row(connection)
+        if row is None or row.pending != batch.number:
+            raise EngineError(_TAKEN_OVER, "Try again.")
+
+    def hold(self, batch: Batch, holdings: Sequence[Holding]) -> None:
+        """Note what documents will have, once the batch is published."""
+        rows = [
+            {
+                "name": self._name,
+                "collection": batch.collection,
+                "document": one.document,
+                "batch": batch.number,
+                "passages": one.passages,
+                "worded": one.worded,
+                "embedded": one.embedded,
+                "length": one.length,
+                "terms": _packed(one.terms),
+            }
+            for one in holdings
+        ]
+        if rows:
+            with self._note() as connection:
+                connection.execute(sa.insert(tables.engine_documents), rows)
+
+    def release(self, batch: Batch, documents: Sequence[int]) -> None:
+        """Take that back for some documents."""
+        held = tables.engine_documents.c
+        with self._note() as connection:
+            for some in _chunks(documents):
+                mine = self._of(tables.engine_documents) & (held.batch == batch.number) & held.document.in_(some)
+                connection.execute(sa.delete(tables.engine_documents).where(mine))
+
+    def publish(self, batch: Batch, stamp: Stamp) -> None:
+        """Put a batch in force, in one transaction. Raises EngineError when it was voided meanwhile."""
+        with self._note() as connection:
+            own = self._of(tables.engines) & (tables.engines.c.pending == batch.number)
+            if not connection.execute(sa.update(tables.engines).where(own).values(pending=None)).rowcount:
+                raise EngineError(_TAKEN_OVER, "Try again.")
+            row = self._row(connection)
+            before = State() if batch.anew else self._state(connection)
+            totals = np.array([before.passages, before.worded, before.embedded, before.length], np.int64)
+            deltas: dict[int, int] = {}
+            if not batch.anew:
+                totals -= self._retire(connection, batch, deltas)
+            totals += self._sum(connection, batch, deltas)
+            histogram = self._count(connection, batch, deltas, dict(before.histogram))
+            dropped = row.collection if batch.anew and row.collection else None
+            self._log(connection, batch.number, void=False, dropped=dropped)
+            passages, worded, embedded, length = totals.tolist()
+            self._set(
+                connection,
+                False,
+                {
+                    "collection": batch.collection,
+                    "batch": batch.number,
+                    "generation": stamp.generation,
+                    "token": stamp.token,
+                    "passages": passages,
+                    "worded": worded,
+                    "embedded": embedded,
+                    "length": length,
+                    "average": batch.average,
+                    "dim": batch.dim,
+                    "histogram": _packed(histogram),
+                    "written": max(row.written, batch.written),
+                    "pending_collection": None,
+                },
+            )
+
+    def restamp(self, stamp: Stamp) -> None:
+        """What is in force is that of another state of the catalogue too."""
+        with self._note() as connection:
+            new = self._row(connection) is None
+            self._set(connection, new, {"generation": stamp.generation, "token": stamp.token})
+
+    def purged(self, due: Due) -> None:
+        """Forget what was due, which the engine has no more."""
+        documents, frequencies, batches = tables.engine_documents, tables.engine_frequencies, tables.engine_batches
+        with self._note() as connection:
+            for table in (documents, frequencies):
+                gone = (table.c.until <= due.until) | table.c.collection.in_(due.dropped)
+                connection.execute(sa.delete(table).where(self._of(table) & gone))
+            connection.execute(sa.delete(batches).where(self._of(batches) & (batches.c.batch <= due.until)))
+
+    # Parts of these
+
+    def _of(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        return table.c.name == self._name
+
+    def _row(self, connection: sa.Connection) -> Any:
+        return connection.execute(sa.select(tables.engines).where(self._of(tables.engines))).first()
+
+    def _state(self, connection: sa.Connection) -> State:
+        row = self._row(connection)
+        if row is None:
+            return State()
+        batches = tables.engine_batches
+        void = sa.select(batches.c.batch).where(self._of(batches) & batches.c.void)
+        return State(
+            row.collection,
+            row.batch,
+            Stamp(row.generation, row.token),
+            row.passages,
+            row.worded,
+            row.embedded,
+            row.length,
+            row.average,
+            row.dim,
+            _unpacked(row.histogram),
+            row.written,
+            tuple(connection.scalars(void)),
+            self._superseded(connection, row.collection, row.batch),
+            row.pending,
+            row.pending_collection,
+        )
+
+    def _superseded(self, connection: sa.Connection, collection: int, until: int) -> dict[int, tuple[int, ...]]:
+        held = tables.engine_documents.c
+        mine = self._of(tables.engine_documents) & (held.collection == collection) & (held.until <= until)
+        found: dict[int, list[int]] = {}
+        for row in connection.execute(sa.select(held.until, held.document).where(mine).order_by(held.until)):
+            found.setdefault(row.until, []).append(row.document)
+        return {number: tuple(documents) for number, documents in found.items()}
+
+    def _frequencies(
+        self, connection: sa.Connection, collection: int, batch: int, codes: Sequence[int]
+    ) -> dict[int, int]:
+        counted = tables.engine_frequencies.c
+        then = (counted.batch <= batch) & (counted.until.is_(None) | (counted.until > batch))
+        mine = self._of(tables.engine_frequencies) & (counted.collection == collection) & then
+        found: dict[int, int] = {}
+        for some in _chunks(codes):
+            query = sa.select(counted.code, counted.passages).where(mine & counted.code.in_(some))
+            found.update((row.code, row.passages) for row in connection.execute(query))
+        return found
+
+    def _retire(self, connection: sa.Connection, batch: Batch, deltas: dict[int, int]) -> Any:
+        """Supersede what the batch's documents had; what that was in all, its terms taken off `deltas`."""
+        held, totals = tables.engine_documents.c, np.zeros(4, np.int64)
+        for some in _chunks(sorted(batch.documents)):
+            mine = self._of(tables.engine_documents) & (held.collection == batch.collection)
+            mine &= held.document.in_(some) & (held.batch < batch.number) & held.until.is_(None)
+            for row in connection.execute(sa.select(tables.engine_documents).where(mine)):
+                totals += (row.passages, row.worded, row.embedded, row.length)
+                for code, count in _unpacked(row.terms).items():
+                    deltas[code] = deltas.get(code, 0) - count
+            connection.execute(sa.update(tables.engine_documents).where(mine).values(until=batch.number))
+        return totals
+
+    def _sum(self, connection: sa.Connection, batch: Batch, deltas: dict[int, int]) -> Any:
+        """What the batch's documents have now, in all, its terms added to `deltas`."""
+        held, totals = tables.engine_documents.c, np.zeros(4, np.int64)
+        mine = self._of(tables.engine_documents) & (held.batch == batch.number)
+        query = sa.select(tables.engine_documents).where(mine).execution_options(yield_per=1000)
+        for row in connection.execute(query):
+            totals += (row.passages, row.worded, row.embedded, row.length)
+            for code, count in _unpacked(row.terms).items():
+                deltas[code] = deltas.get(code, 0) + count
+        return totals
+
+    def _count(
+        self, connection: sa.Connection, batch: Batch, deltas: Mapping[int, int], histogram: dict[int, int]
+    ) -> dict[int, int]:
+        """Note the new frequencies of the terms that changed; the histogram as it is then."""
+        changed = sorted(code for code, delta in deltas.items() if delta)
+        counted = tables.engine_frequencies.c
+        for some in _chunks(changed):
+            before = {} if batch.anew else self._frequencies(connection, batch.collection, batch.number, some)
+            if before:
+                mine = self._of(tables.engine_frequencies) & (counted.collection == batch.collection)
+                mine &= counted.code.in_(list(before)) & counted.until.is_(None)
+                connection.execute(sa.update(tables.engine_frequencies).where(mine).values(until=batch.number))
+            now = {code: before.get(code, 0) + deltas[code] for code in some}
+            rows = [
+                {
+                    "name": self._name,
+                    "collection": batch.collection,
+                    "code": code,
+                    "batch": batch.number,
+                    "passages": count,
+                }
+                for code, count in now.items()
+                if count > 0
+            ]
+            if rows:
+                connection.execute(sa.insert(tables.engine_frequencies), rows)
+            for counts, step in ((before, -1), (now, 1)):
+                for count in counts.values():
+                    histogram[count] = histogram.get(count, 0) + step
+        return {count: terms for count, terms in histogram.items() if count > 0 and terms > 0}
+
+    def _log(self, connection: sa.Connection, number: int, void: bool, dropped: int | None) -> None:
+        row = {"name": self._name, "batch": number, "at": time.time(), "void": void, "dropped": dropped}
+        connection.execute(sa.insert(tables.engine_batches), row)
+
+    def _set(self, connection: sa.Connection, new: bool, values: Mapping[str, Any]) -> None:
+        if new:
+            empty = {"collection": 0, "batch": 0, "generation": 0, "token": "", "histogram": b"", "written": 0}
+            counts = dict.fromkeys(("passages", "worded", "embedded", "length", "last_batch", "last_collection"), 0)
+            connection.execute(sa.insert(tables.engines), {"name": self._name, **empty, **counts, **values})
+        else:
+            connection.execute(sa.update(tables.engines).where(self._of(tables.engines)).values(**values))
+
+
+def document_code(document_id: str) -> int:
+    """A number below 2**63 in the place of a document's id."""
+    return int.from_bytes(blake2b(document_id.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def _chunks(values: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(values), _AT_ONCE):
+        yield values[start : start + _AT_ONCE]
+
+
+def _packed(counts: Mapping[int, int]) -> bytes:
+    return np.array([*counts.keys(), *counts.values()], "<u4").tobytes()
+
+
+def _unpacked(packed: bytes) -> dict[int, int]:
+    keys, values = np.frombuffer(packed, "<u4").reshape(2, -1).tolist()
+    return dict(zip(keys, values, strict=True))

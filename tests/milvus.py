@@ -1,0 +1,108 @@
+"""Real servers of Milvus, each a process in a folder of its own: 2.3.5, which PyPI carries, and Milvus Lite."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from index.catalogue import Catalogue
+from index.ledger import Ledger
+
+if TYPE_CHECKING:
+    from index.milvus import MilvusEngine
+
+_BEGINS = 60.0
+"""Seconds that a server has to begin."""
+
+
+class MilvusServer:
+    """A standalone server on a free port; what it holds outlives `kill` and `stop`, until the next `start`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = _free_port()
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, start_new_session=True)
+        end = time.monotonic() + _BEGINS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{self._command()[0]} did not begin: see {self._folder}/server.log")
+            time.sleep(0.25)
+
+    def kill(self) -> None:
+        """At once, as by a power failure."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        os.killpg(self._process.pid, how)  # the server is a child of what starts it
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(20)
+        self._process = None
+
+    def _command(self) -> list[str]:
+        server = Path(sys.executable).with_name("milvus-server")
+        return [str(server), "--data", str(self._folder), "--proxy-port", str(self.port)]
+
+    def _answers(self) -> bool:
+        from pymilvus import MilvusClient
+
+        try:
+            client = MilvusClient(self.uri, timeout=1, dedicated=True)
+        except Exception:  # noqa: BLE001  whatever it is that is not ready yet
+            return False
+        try:
+            client.list_collections(timeout=2)
+        except Exception:  # noqa: BLE001
+            return False
+        finally:
+            client.close()
+        return True
+
+
+class LiteServer(MilvusServer):
+    """Milvus Lite for several processes; it has sparse vectors too."""
+
+    def _command(self) -> list[str]:
+        lite = Path(sys.executable).with_name("milvus-lite")
+        return [str(lite), "server", "--data-dir", str(self._folder), "--host", "127.0.0.1", "--port", str(self.port)]
+
+
+def ledger_of(catalogue: Catalogue) -> Ledger:
+    return Ledger(catalogue.read, catalogue.note, catalogue.database.mutex)
+
+
+def lite_engine(folder: Path, **given: Any) -> MilvusEngine:
+    """An engine on Milvus Lite inside this process, its ledger in a catalogue of its own."""
+    from index.milvus import MilvusEngine
+
+    catalogue = Catalogue(folder / "catalogue", {})
+    return MilvusEngine(str(folder / "milvus.db"), "test", ledger_of(catalogue), **given)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port

@@ -1,11 +1,12 @@
-"""What a search engine of several processes holds, kept in the catalogue's database: all that its own server cannot tell
-at once, in one state, and without being asked.
+"""What a search engine of several processes holds, kept in the catalogue's database: all that its own server cannot
+tell at once, in one state, and without being asked.
 
 Writes come in batches, counted up and never used twice. A batch is begun, its rows are put into the engine under its
 number, and one transaction here publishes it: before that it is pending, and void if its writer did not live to publish
 it. Rows stay a while after they were superseded, for those who search an older state, see `Account.due`.
 
-Documents are told by a hash, see `document_code`, and terms by `index.terms.code`: no text of anyone's is here.
+Documents are told by a hash, see `index.holdings.document_code`, and terms by `index.terms.code`: no text of anyone's
+is here.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from index import schema as tables
 from index.errors import EngineError
+from index.holdings import Batch, Due, Holding, State, packed, unpacked
 from index.types import Stamp
 
 _AT_ONCE = 5_000
@@ -30,74 +31,6 @@ _AT_ONCE = 5_000
 _TAKEN_OVER = "another process took over the writing of the search index"
 
 Transaction = Callable[[], AbstractContextManager[sa.Connection]]
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """What one document has in the engine: rows with any term, rows with a vector, and in how many passages each term
-    occurs, by its code."""
-
-    document: int
-    passages: int
-    worded: int
-    embedded: int
-    length: int
-    terms: Mapping[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What is in force: rows of `collection` whose batch is at most `batch`, not void, and not superseded.
-
-    `superseded`: documents whose rows of batches before that number are not in force, by number. `average` is the
-    passages' length that the rows' weights were made with, None before there are any; so is `dim` of the vectors.
-    `histogram`: how many terms occur in how many passages. `written`: the engine's own time of the last write.
-    """
-
-    collection: int = 0
-    batch: int = 0
-    stamp: Stamp = field(default_factory=Stamp)
-    passages: int = 0
-    worded: int = 0
-    embedded: int = 0
-    length: int = 0
-    average: float | None = None
-    dim: int | None = None
-    histogram: Mapping[int, int] = field(default_factory=dict)
-    written: int = 0
-    void: tuple[int, ...] = ()
-    superseded: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    pending: int | None = None
-    pending_collection: int | None = None
-
-
-@dataclass(slots=True)
-class Batch:
-    """A write that is under way. `anew`: into a collection of its own, which then takes the place of the one before.
-
-    `documents`: those that it replaces or removes; `flushed`: those of them whose rows are in the engine. `start`: the
-    average to begin with, where there was one before.
-    """
-
-    number: int
-    collection: int
-    anew: bool
-    average: float | None
-    dim: int | None
-    documents: set[int] = field(default_factory=set)
-    flushed: set[int] = field(default_factory=set)
-    start: float | None = None
-    written: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """What nobody searches any more: rows of void batches, superseded rows, collections; up to the batch `until`."""
-
-    until: int
-    void: tuple[int, ...] = ()
-    superseded: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    dropped: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +68,14 @@ class Account:
         with self._read() as connection:
             return self._frequencies(connection, state.collection, state.batch, codes)
 
-    def due(self, grace: float) -> Due | None:
-        """What was given up so many seconds ago, or before."""
-        batches = tables.engine_batches.c
+    def due(self, grace: float | None) -> Due | None:
+        """What was given up so many seconds ago, or before; None takes all that was."""
+        table = tables.engine_batches
         with self._read() as connection:
-            old = (batches.name == self._name) & (batches.at <= time.time() - grace)
-            rows = connection.execute(sa.select(tables.engine_batches).where(old)).all()
+            old = self._of(table)
+            if grace is not None:
+                old &= table.c.at <= time.time() - grace
+            rows = connection.execute(sa.select(table).where(old)).all()
             if not rows:
                 return None
             until = max(row.batch for row in rows)
@@ -153,8 +88,11 @@ class Account:
 
     # Writing
 
-    def begin(self, anew: bool) -> Batch:
-        """Begin a batch; one that is pending must have been voided. The first one is always `anew`."""
+    def begin(self, anew: bool, again: bool) -> Batch:
+        """Begin a batch; one that is pending must have been voided. The first one is always `anew`.
+
+        What is put there `again`, because it has drifted or was lost, is known by its average before it comes.
+        """
         with self._note() as connection:
             state = self._state(connection)
             if state.pending is not None:
@@ -164,7 +102,7 @@ class Account:
             anew = anew or state.collection == 0
             batch = Batch(number + 1, last + 1 if anew else state.collection, anew, state.average, state.dim)
             if anew:
-                batch.start = state.length / state.passages if state.length else None
+                batch.start = state.length / state.passages if again and state.length else None
                 batch.average = batch.dim = None
             values: dict[str, Any] = {
                 "pending": batch.number,
@@ -206,7 +144,7 @@ class Account:
                 "worded": one.worded,
                 "embedded": one.embedded,
                 "length": one.length,
-                "terms": _packed(one.terms),
+                "terms": packed(one.terms),
             }
             for one in holdings
         ]
@@ -253,7 +191,7 @@ class Account:
                     "length": length,
                     "average": batch.average,
                     "dim": batch.dim,
-                    "histogram": _packed(histogram),
+                    "histogram": packed(histogram),
                     "written": max(row.written, batch.written),
                     "pending_collection": None,
                 },
@@ -298,12 +236,13 @@ class Account:
             row.length,
             row.average,
             row.dim,
-            _unpacked(row.histogram),
+            unpacked(row.histogram),
             row.written,
             tuple(connection.scalars(void)),
             self._superseded(connection, row.collection, row.batch),
             row.pending,
             row.pending_collection,
+            row.last_batch,
         )
 
     def _superseded(self, connection: sa.Connection, collection: int, until: int) -> dict[int, tuple[int, ...]]:
@@ -334,7 +273,7 @@ class Account:
             mine &= held.document.in_(some) & (held.batch < batch.number) & held.until.is_(None)
             for row in connection.execute(sa.select(tables.engine_documents).where(mine)):
                 totals += (row.passages, row.worded, row.embedded, row.length)
-                for code, count in _unpacked(row.terms).items():
+                for code, count in unpacked(row.terms).items():
                     deltas[code] = deltas.get(code, 0) - count
             connection.execute(sa.update(tables.engine_documents).where(mine).values(until=batch.number))
         return totals
@@ -346,7 +285,7 @@ class Account:
         query = sa.select(tables.engine_documents).where(mine).execution_options(yield_per=1000)
         for row in connection.execute(query):
             totals += (row.passages, row.worded, row.embedded, row.length)
-            for code, count in _unpacked(row.terms).items():
+            for code, count in unpacked(row.terms).items():
                 deltas[code] = deltas.get(code, 0) + count
         return totals
 
@@ -394,20 +333,6 @@ class Account:
             connection.execute(sa.update(tables.engines).where(self._of(tables.engines)).values(**values))
 
 
-def document_code(document_id: str) -> int:
-    """A number below 2**63 in the place of a document's id."""
-    return int.from_bytes(blake2b(document_id.encode(), digest_size=8).digest(), "big") >> 1
-
-
 def _chunks(values: Sequence[int]) -> Iterator[Sequence[int]]:
     for start in range(0, len(values), _AT_ONCE):
         yield values[start : start + _AT_ONCE]
-
-
-def _packed(counts: Mapping[int, int]) -> bytes:
-    return np.array([*counts.keys(), *counts.values()], "<u4").tobytes()
-
-
-def _unpacked(packed: bytes) -> dict[int, int]:
-    keys, values = np.frombuffer(packed, "<u4").reshape(2, -1).tolist()
-    return dict(zip(keys, values, strict=True))

@@ -58,9 +58,7 @@ class Statistics:
         return cls(passages, length, frequencies, average, bm25)
 
     @classmethod
-    def counted(
-        cls, passages: int, length: int, histogram: Mapping[int, int], bm25: BM25 = RANKING.bm25
-    ) -> Statistics:
+    def counted(cls, passages: int, length: int, histogram: Mapping[int, int], bm25: BM25 = RANKING.bm25) -> Statistics:
         """From how many terms occur in how many passages; the frequencies of those that are asked for, see `knowing`,
         come later."""
         counts, how_many = np.array([*histogram.keys()], np.int64), np.array([*histogram.values()], np.int64)

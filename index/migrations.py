@@ -60,6 +60,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "ALTER TABLE job_files ADD COLUMN subject TEXT DEFAULT '' NOT NULL",
+        "CREATE INDEX ix_job_files_subject ON job_files (subject)",
         "CREATE TABLE engines (name TEXT NOT NULL, collection INTEGER NOT NULL, batch INTEGER NOT NULL, "
         "generation INTEGER NOT NULL, token TEXT NOT NULL, passages BIGINT NOT NULL, worded BIGINT NOT NULL, "
         "embedded BIGINT NOT NULL, length BIGINT NOT NULL, average FLOAT, dim INTEGER, histogram BLOB NOT NULL, "

@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import Literal
 
 from index.errors import EngineError
-from index.ledger import Account, Batch, Due, Ledger, State
+from index.holdings import Batch, Due, State
+from index.ledger import Account, Ledger
 from index.milvus_client import ID_BYTES, Absent, Leg, Milvus, Row, VectorIndex, in_messages, one_of
 from index.milvus_rows import Staged, average_length, holding, staged, vector_rows, word_rows
 from index.milvus_search import MilvusSnapshot, in_force
@@ -26,8 +27,10 @@ _log = logging.getLogger(__name__)
 
 FLUSHED = 4_096
 """Staged passages that are put into Milvus without waiting for the commit, to bound memory."""
-SEALED = 16_384
-"""Rows put into Milvus after which it is told to make segments of them."""
+SEALED, WORTH = 16_384, 1_024
+"""Rows put into Milvus after which it is told to make segments of them; fewer are worth it when there is time."""
+AGAIN = 1.0
+"""Seconds between two counts of rows, while they do not agree."""
 GRACE = 60.0
 """Seconds that rows stay after they were superseded: longer than any question takes, and than an insert by a process
 that was taken for dead."""
@@ -67,7 +70,8 @@ class MilvusEngine:
         self._milvus = Milvus(uri, timeout, index or VectorIndex(), self._was_away)
         self._writing = threading.RLock()
         self._turns = 0
-        self._counting = threading.Lock()
+        self._looking, self._counting = threading.Lock(), threading.Lock()
+        self._counts_at = 0.0
         self._counted = False
         self._short_since: float | None = None
         self._lost: int | None = None  # the collection that has lost rows
@@ -75,7 +79,8 @@ class MilvusEngine:
         self.repaired: str | None = None
         self.degraded: str | None = None
         self._unstage()
-        self._adopt(self._account.state())
+        self._state, self._snapshot = self._reading(State())
+        self.look()
 
     @property
     def stamp(self) -> Stamp:
@@ -107,7 +112,8 @@ class MilvusEngine:
         return self._snapshot
 
     def look(self) -> None:
-        self._adopt(self._account.state())
+        with self._looking:
+            self._adopt(self._account.state())
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -119,6 +125,7 @@ class MilvusEngine:
                 self._turns += 1
                 try:
                     self.look()
+                    self._count(wait=True)
                     yield
                 finally:
                     self._turns -= 1
@@ -134,7 +141,7 @@ class MilvusEngine:
         """In a `turn` what is staged goes to Milvus by and by; outside of one all of it waits for the commit."""
         if vectors is not None and len(vectors) != len(passages):
             raise EngineError(f"{document_id}: {len(passages)} passages came with {len(vectors)} vectors")
-        if any(len(one.id.encode()) + 12 > ID_BYTES for one in passages):
+        if any(len(one.id.encode(errors="replace")) + 12 > ID_BYTES for one in passages):
             raise EngineError(
                 f"the id of {document_id[:80]}… is longer than the {ID_BYTES:,} bytes that Milvus holds",
                 "Give the document a shorter id.",
@@ -169,10 +176,10 @@ class MilvusEngine:
         With `everything` nothing of what was removed before is left in a segment of Milvus's.
         """
         with self.turn():
-            due = self._account.due(0.0 if everything else self._grace)
+            due = self._account.due(None if everything else self._grace)
             if due:
                 self._purge(due)
-            if everything or self._unsealed:
+            if everything or self._unsealed >= WORTH:
                 self._seal()
             if everything:
                 for collection in self._collections(self._state).values():
@@ -198,14 +205,16 @@ class MilvusEngine:
         self._staged_rows = 0
 
     def _adopt(self, state: State) -> None:
-        """Read that state from now on."""
-        before: State | None = getattr(self, "_state", None)
-        if before == state:
-            return
+        """Read that state from now on. One of fewer batches is of a backup of the ledger: what has Milvus?"""
+        if state != self._state:
+            self._counted = self._counted and state.last >= self._state.last
+            self._state, self._snapshot = self._reading(state)
+
+    def _reading(self, state: State) -> tuple[State, MilvusSnapshot]:
         fresh = time.monotonic() + SETTLED
-        self._state = state
-        self._snapshot = MilvusSnapshot.of(
-            state, self._account, self._milvus, self._collections(state), self._legs, self._bm25, fresh, self._answered
+        there = self._collections(state)
+        return state, MilvusSnapshot.of(
+            state, self._account, self._milvus, there, self._legs, self._bm25, fresh, self._answered
         )
 
     def _collections(self, state: State) -> dict[Leg, str]:
@@ -221,7 +230,7 @@ class MilvusEngine:
             state = self._account.state()
             if state.pending is not None:
                 self._void(state)
-            self._batch = self._account.begin(anew=self._cleared)
+            self._batch = self._account.begin(self._cleared, again=self.stale)
         return self._batch
 
     def _void(self, state: State) -> None:
@@ -311,7 +320,8 @@ class MilvusEngine:
 
     def _answered(self) -> None:
         """After a search: count, in a thread of its own, if that was not done since Milvus failed last."""
-        if not self._counted and not self._counting.locked():
+        if not self._counted and time.monotonic() >= self._counts_at:
+            self._counts_at = time.monotonic() + AGAIN
             threading.Thread(target=self._count_quietly, name="count", daemon=True).start()
 
     def _count_quietly(self) -> None:
@@ -320,26 +330,22 @@ class MilvusEngine:
         except Exception as error:  # noqa: BLE001  it is counted again after the next search
             _log.debug("rows could not be counted: %s", error)
 
-    def _count(self) -> None:
+    def _count(self, wait: bool = False) -> None:
         """Compare how many rows Milvus has with how many it should have, once after each time that it failed."""
-        if self._counted or not self._counting.acquire(blocking=False):
+        if self._counted or not self._counting.acquire(blocking=wait):
             return
         try:
             state = self._account.state()
-            wanted = {"words": state.worded, "vectors": state.embedded}
-            collections = self._collections(state)
             try:
-                found = {leg: self._milvus.count(one, in_force(state)) for leg, one in collections.items()}
+                said = self._differing(state)
             except Absent:
-                self._was_lost(state, "its collections are gone")
+                self._was_lost(state, f"Milvus at {self._milvus.name} has its collections no more")
                 return
-            if self._account.state().batch != state.batch:
+            if self._account.state().last != state.last:
                 return  # it changed meanwhile: later
-            short = [f"{found[leg]} of {wanted[leg]} rows for {leg}" for leg in found if found[leg] != wanted[leg]]
-            if not short:
+            if not said:
                 self._counted, self._short_since, self.degraded = True, None, None
                 return
-            said = f"Milvus at {self._milvus.name} has {', '.join(short)}"
             self.degraded = f"{said}: answers may lack some"
             self._short_since = self._short_since or time.monotonic()
             if time.monotonic() - self._short_since > LOST:
@@ -347,9 +353,24 @@ class MilvusEngine:
         finally:
             self._counting.release()
 
+    def _differing(self, state: State) -> str:
+        """What rows Milvus has that it should not have, and lacks that it should; nothing when it is as it should be.
+
+        Rows of later batches than were begun are of a ledger that was put back to an earlier state.
+        """
+        wanted = {"words": state.worded, "vectors": state.embedded}
+        found = list[str]()
+        for leg, collection in self._collections(state).items():
+            rows = self._milvus.count(collection, in_force(state))
+            later = self._milvus.count(collection, f"batch > {state.last}")
+            if (rows, later) != (wanted[leg], 0):
+                found.append(
+                    f"{rows} of {wanted[leg]} rows for {leg}" + f" and {later} that nobody wrote" * bool(later)
+                )
+        return f"Milvus at {self._milvus.name} has {', '.join(found)}" if found else ""
+
     def _was_lost(self, state: State, said: str) -> None:
         self._lost, self._short_since = state.collection, None
         self.degraded = f"{said}: all is put there again"
         self.repaired = f"the search index was made again from the catalogue: {said}"
         _log.warning("%s", self.repaired)
-

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,6 +83,7 @@ class Milvus:
         self._timeout = timeout
         self._index = index
         self._failed = failed
+        self._connecting = threading.Lock()
         self._client: MilvusClient | None = None
 
     def create(self, collection: str, leg: Leg, dim: int | None) -> None:
@@ -184,9 +186,7 @@ class Milvus:
 
     def flush(self, collection: str) -> None:
         """Let what was written become segments, which are searched faster."""
-        self._call(
-            "flush", lambda client: client.flush(collection, timeout=self._timeout * LONGER), collection
-        )
+        self._call("flush", lambda client: client.flush(collection, timeout=self._timeout * LONGER), collection)
 
     def compact(self, collection: str) -> None:
         """Write segments anew without what was deleted, and wait until that is done."""
@@ -208,15 +208,17 @@ class Milvus:
 
     def _call(self, doing: str, work: Callable[[MilvusClient], _Result], collection: str = "") -> _Result:
         try:
-            if self._client is None:
-                self._client = MilvusClient(self._uri, timeout=self._timeout, dedicated=True)
+            with self._connecting:
+                if self._client is None:
+                    self._client = MilvusClient(self._uri, timeout=self._timeout, dedicated=True)
+                client = self._client
             try:
-                return work(self._client)
+                return work(client)
             except Exception as error:
                 if getattr(error, "code", None) != _NOT_LOADED or not collection:
                     raise
-                self._client.load_collection(collection, timeout=self._timeout * LONGER)
-                return work(self._client)
+                client.load_collection(collection, timeout=self._timeout * LONGER)
+                return work(client)
         except Exception as error:
             raised = self._translated(doing, error)
             self._failed(raised)
@@ -250,7 +252,7 @@ def in_messages(rows: Sequence[Row], leg: Leg) -> Iterator[Sequence[Row]]:
     first = size = 0
     for number, row in enumerate(rows):
         vector = row[leg]
-        size += len(row["id"].encode()) + (8 * len(vector) if leg == "words" else 4 * len(vector)) + 32
+        size += len(row["id"].encode(errors="replace")) + (8 * len(vector) if leg == "words" else 4 * len(vector)) + 32
         if size >= _MESSAGE_BYTES:
             yield rows[first : number + 1]
             first, size = number + 1, 0

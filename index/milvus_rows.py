@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.ledger import Holding, document_code
+from index.holdings import Holding, document_code
 from index.lexical import Statistics, bag
 from index.milvus_client import Row
 from index.ranking import BM25

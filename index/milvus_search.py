@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from index.errors import EngineError
-from index.ledger import Account, State, document_code
+from index.holdings import State, document_code
+from index.ledger import Account
 from index.lexical import Statistics
 from index.milvus_client import MOST, Found, Leg, Milvus, one_of
 from index.milvus_rows import term_code

@@ -92,7 +92,7 @@ job_files = sa.Table(
     sa.Column("state", TEXT, nullable=False),
     sa.Column("request", sa.JSON, nullable=False),
     sa.Column("outcome", sa.JSON),
-    sa.Column("subject", TEXT, nullable=False, server_default=""),
+    sa.Column("subject", TEXT, nullable=False, server_default="", index=True),
 )
 """`subject` is what a file of a job becomes, its source or its document's id: files of one subject are taken in in the
 order in which they came."""

@@ -27,6 +27,9 @@ OPEN = ("queued", "reading", "embedding")
 TOGETHER = 16
 """Files that one of several processes claims at a time: enough to be embedded together, few enough that the others
 have something to do."""
+_OLDEST = 256
+"""Jobs among which it is looked for free files first: with a hundred thousand that wait, looking at all takes long."""
+
 Ended = Literal["done", "failed"]
 
 
@@ -182,15 +185,20 @@ class ClusterQueue:
         return self._session
 
     def _claim(self, session: sa.Connection, most: int) -> list[Waiting]:
+        """The first files that are free, looked for among the oldest jobs before it is among all."""
         files, jobs = tables.job_files.c, tables.jobs.c
-        free = _free()
-        order = jobs.created_at, files.job_id, files.number
-        some = sa.select(files.job_id, files.number, files.name, files.request, _key(tables.job_files).label("key"))
-        some = some.join(tables.jobs, jobs.id == files.job_id).where(*free).order_by(*order).limit(most)
-        chosen = some.with_for_update(of=tables.job_files, skip_locked=True).cte("chosen")
-        taken = sa.func.pg_try_advisory_lock(chosen.c.key).label("taken")
-        with session.begin():
-            rows = session.execute(sa.select(chosen, taken)).all()
+        waiting = sa.select(jobs.id, jobs.created_at).where(jobs.finished_at.is_(None))
+        for oldest in (waiting.order_by(jobs.created_at, jobs.id).limit(_OLDEST).subquery(), waiting.subquery()):
+            order = oldest.c.created_at, files.job_id, files.number
+            some = sa.select(files.job_id, files.number, files.name, files.request, _key(tables.job_files).label("key"))
+            some = some.join(oldest, oldest.c.id == files.job_id).where(*_free(sa.tuple_(*order)))
+            locked = some.order_by(*order).limit(most).with_for_update(of=tables.job_files, skip_locked=True)
+            chosen = locked.cte("chosen")
+            taken = sa.func.pg_try_advisory_lock(chosen.c.key).label("taken")
+            with session.begin():
+                rows = session.execute(sa.select(chosen, taken)).all()
+            if rows:
+                break
         return [Waiting(row.job_id, row.number, row.name, row.request) for row in rows if row.taken]
 
     def _left(self, session: sa.Connection) -> list[str]:
@@ -216,16 +224,16 @@ def _key(files: sa.FromClause) -> sa.ColumnElement[int]:
     return sa.func.hashtextextended(name, sa.literal_column("0"), type_=sa.BigInteger)
 
 
-def _free() -> tuple[sa.ColumnElement[bool], ...]:
-    """Files that are open, that nobody has, and whose subject has no earlier one that is open."""
-    files, jobs = tables.job_files.c, tables.jobs.c
-    locks = sa.table("pg_locks", *map(sa.column, ("locktype", "classid", "objid", "objsubid", "database")))
+def _free(order: sa.Tuple) -> tuple[sa.ColumnElement[bool], ...]:
+    """Files that are open, that nobody has, and whose subject has no earlier one, in that order, that is open."""
+    files = tables.job_files.c
+    locks = sa.table("pg_locks", *map(sa.column, ("locktype", "classid", "objid", "objsubid")))
     high, low = (sa.cast(sa.cast(one, sa.Text), sa.BigInteger) for one in (locks.c.classid, locks.c.objid))
-    held = sa.select(high.op("<<")(sa.literal_column("32")).op("|")(low)).where(locks.c.locktype == "advisory", locks.c.objsubid == 1)
-    earlier, sent = tables.job_files.alias("earlier"), tables.jobs.alias("sent")
-    before = sa.tuple_(sent.c.created_at, earlier.c.job_id, earlier.c.number) < sa.tuple_(
-        jobs.created_at, files.job_id, files.number
+    held = sa.select(high.op("<<")(sa.literal_column("32")).op("|")(low)).where(
+        locks.c.locktype == "advisory", locks.c.objsubid == 1
     )
+    earlier, sent = tables.job_files.alias("earlier"), tables.jobs.alias("sent")
+    before = sa.tuple_(sent.c.created_at, earlier.c.job_id, earlier.c.number) < order
     same = (earlier.c.subject == files.subject) & earlier.c.state.in_(OPEN) & (sent.c.id == earlier.c.job_id)
     return (
         files.state.in_(OPEN),

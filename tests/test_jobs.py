@@ -238,23 +238,45 @@ def test_a_job_waits_for_another_process_that_writes(client: TestClient, library
     assert client.get(reply.json()["url"]).json()["files"][0]["state"] == "done"
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.cluster)])
+def given(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings of a catalogue in a file, and of one on a server."""
+    return {} if request.param == "sqlite" else {"catalogue": request.getfixturevalue("database_url")}
+
+
 def test_old_jobs_are_forgotten_and_uploads_that_were_never_acknowledged(
-    make_library: Make, monkeypatch: pytest.MonkeyPatch
+    make_library: Make, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
 ) -> None:
     monkeypatch.setattr(jobs_module, "KEPT", 2)
-    library = make_library()
+    library = make_library(**given)
     with TestClient(create_app(library)) as client:
         ids = [send(client, {f"{n}.txt": b"Text."}).json()["id"] for n in range(4)]
     torn, young = (library.settings.data / "uploads" / name for name in ("torn", "young"))
     torn.mkdir()
     young.mkdir()
     os.utime(torn, (0, 0))
-    again = make_library()
+    again = make_library(**given)
     with TestClient(create_app(again)) as client:
         send(client, {"last.txt": b"Text of the last."})
         assert [client.get(f"/jobs/{one}").status_code for one in ids] == [404, 404, 200, 200]
     assert not torn.exists()
     assert young.exists()  # another process may be putting files into it
+
+
+def test_files_and_texts_of_a_job_are_told_alike_wherever_they_are_stored(
+    make_library: Make, given: dict[str, str]
+) -> None:
+    with TestClient(create_app(make_library(**given))) as client:
+        body = send(client, {"a.txt": b"Pelicans eat fish.", "b.txt": b"Pelicans eat fish.", "c.txt": b"\xff\xff"})
+        files = body.json()["files"]
+        assert [file["state"] for file in files] == ["done", "done", "failed"]
+        assert [file["report"]["state"] for file in files[:2]] == ["added", "duplicate"]
+        texts = {"documents": [{"id": "x", "title": "t", "text": f"Version {number}."} for number in range(3)]}
+        assert len(client.post("/documents?wait=true", json=texts).json()["files"]) == 3
+        assert client.get("/documents/x/text").text == "Version 2."
+        jobs = client.get("/jobs").json()["jobs"]
+        assert [len(job["files"]) for job in jobs] == [3, 3]
+        assert all(job["state"] == "done" and job["created_at"] <= job["finished_at"] for job in jobs)
 
 
 @pytest.mark.server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -235,8 +236,10 @@ def test_every_acknowledged_commit_is_read_back_after_the_server_was_killed(
     assert "cannot be reached" in str(engine.degraded)
     server.start()
     until_it_answers(engine)
+    told, found = engine.degraded, dense_ids(engine)
+    assert told is not None or found == {"first", *acknowledged}
+    until(lambda: bool(dense_ids(engine)) and engine.degraded is None)
     assert dense_ids(engine) == {"first", *acknowledged}
-    until(lambda: engine.degraded is None)
     add(engine, "after", 2000)
     assert dense_ids(engine) == {"first", *acknowledged, "after"}
 
@@ -367,11 +370,39 @@ def test_many_superseded_documents_are_left_out_though_no_filter_names_them(
     assert sparse_ids(engine, "beta") == []
 
 
+def test_a_ledger_put_back_to_an_earlier_state_is_noticed_before_anything_is_written(
+    lite: LiteServer, engines: Engines, catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(milvus_engine, "LOST", -1.0)
+    engine = engines(lite)
+    store(catalogue, "a", "alpha")
+    catch_up(catalogue, engine)
+    with sqlite3.connect(catalogue.path) as original, sqlite3.connect(tmp_path / "backup") as backup:
+        original.backup(backup)
+    store(catalogue, "b", "alpha")
+    catch_up(catalogue, engine)
+    with sqlite3.connect(tmp_path / "backup") as backup, sqlite3.connect(catalogue.path) as original:
+        backup.backup(original)
+    store(catalogue, "c", "alpha")
+    catch_up(catalogue, engine)
+    assert sparse_ids(engine, "alpha") == ["a:0-5", "c:0-5"]
+    assert "that nobody wrote" in str(engine.repaired)
+
+
 # What is refused, and how it is told
 
 
 def test_names_and_filters_are_never_read_as_expressions(server: MilvusServer, engines: Engines) -> None:
-    hostile = ['"', "'", "\\", '" or 1 == 1 or id == "', "a] or batch > 0 or document in [1", "línea\n☃ 🐦", "%", "a:b:1-2"]
+    hostile = [
+        '"',
+        "'",
+        "\\",
+        '" or 1 == 1 or id == "',
+        "a] or batch > 0 or document in [1",
+        "línea\n☃ 🐦",
+        "%",
+        "a:b:1-2",
+    ]
     engine = engines(server)
     with engine.turn():
         for name in hostile:
@@ -402,6 +433,13 @@ def test_a_server_that_is_not_there_is_told_without_its_password(catalogue: Cata
     assert "s3cret" not in told
     assert "ann" not in told.replace("cannot", "").replace("channel", "")
     engine.close()
+
+
+def test_without_pymilvus_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['pymilvus'] = None; import index.milvus"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert "EngineError: Milvus cannot be used" in done.stderr
+    assert "index.errors" in done.stderr
 
 
 # Approximate search

@@ -97,8 +97,8 @@ class Catalogue:
         if not found:
             with self.write() as connection:
                 if not connection.dialect.has_table(connection, "meta"):
-                    self.database.prepare(connection)
                     tables.schema.create_all(connection)
+                    self.database.prepare(connection)
                     rows = {"format": str(tables.FORMAT), "edition": "1", **fingerprint}
                     connection.execute(
                         sa.insert(tables.meta), [{"key": key, "value": value} for key, value in rows.items()]

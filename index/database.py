@@ -68,7 +68,7 @@ class Database(Protocol):
         ...
 
     def prepare(self, connection: sa.Connection) -> None:
-        """Make what the catalogue's statements need beside its tables, in the transaction that makes these."""
+        """Make what the catalogue's statements need beside its tables, in the transaction that has made these."""
         ...
 
     def adapted(self, step: str) -> str:

@@ -21,9 +21,9 @@ import sqlalchemy as sa
 
 from index import schema as tables
 from index.catalogue import Catalogue
+from index.engine import Engine
 from index.errors import Conflict, IndexLocked
 from index.history import UNLOGGED, log_changes, meta_of, stamp_fingerprint, stamp_of
-from index.local import LocalEngine
 from index.search import Searcher
 from index.sources import forget_originals, originals_of
 
@@ -59,7 +59,7 @@ class _Marks:
 class Forgetting:
     """Of one data folder. `index` opens the search index. Safe to use from several threads and processes."""
 
-    def __init__(self, catalogue: Catalogue, index: Callable[[], tuple[Searcher, LocalEngine]]) -> None:
+    def __init__(self, catalogue: Catalogue, index: Callable[[], tuple[Searcher, Engine]]) -> None:
         self._catalogue = catalogue
         self._index = index
         self._uploads = catalogue.folder / "uploads"

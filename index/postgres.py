@@ -153,6 +153,9 @@ class PostgreSQL:
             raise StorageError(f"{self.name} has the encoding {encoding}", hint)
         known = set(connection.scalars(sa.text("SELECT collname FROM pg_collation")))
         collation = next((f'COLLATE "{one}"' for one in _COLLATIONS if one in known), "")
+        for table in tables.EDITIONS:
+            raw = ", ".join(f"ALTER {column.name} SET STORAGE EXTERNAL" for column in table.c if _binary(column))
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} {raw}")  # numbers, which no compression makes smaller
         folded = f"lower(upper(normalize($1, NFC) {collation}))"
         connection.exec_driver_sql(
             "CREATE OR REPLACE FUNCTION alike(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE "
@@ -275,6 +278,10 @@ def _configure(connection: Any, _: object) -> None:
     before, connection.autocommit = connection.autocommit, True
     _set(connection, _SESSION)
     connection.autocommit = before
+
+
+def _binary(column: sa.Column[Any]) -> bool:
+    return isinstance(column.type, sa.LargeBinary)
 
 
 def _set(connection: Any, values: Mapping[str, str]) -> None:

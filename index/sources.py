@@ -144,7 +144,8 @@ class Sources:
         data = self.store.read(_key(sha256))
         if hashlib.sha256(data).hexdigest() != sha256:
             message = f"the file {name} in {self.store.name} is not the one that came in (SHA-256)"
-            raise StorageError(message, "Bring back the store from a backup, or remove the document and index it again.")
+            hint = "Bring back the store from a backup, or remove the document and index it again."
+            raise StorageError(message, hint)
         return data
 
     def announce(self, coming: Mapping[str, Origin]) -> None:

@@ -188,7 +188,8 @@ class Health:
     change of model questions are answered from what was there before. `repaired` says why the search index was made
     again at this start, if it was. `reranker` and `reader` are null unless they are set; `calibrated` is false where
     confidence was fitted with another model than the one in use. `ready`: questions may be sent here; `writable`:
-    documents can be stored; `degraded`: why passages may be missing. `client` is who is signed in, null where nobody has to be.
+    documents can be stored; `degraded`: why passages may be missing. `client` is who is signed in, null where nobody
+    has to be.
     """
 
     status: Literal["ok", "failing"]

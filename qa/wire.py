@@ -122,9 +122,11 @@ class Library:
         if self.settings.engine == "local":
             return LocalEngine(self.engine_folder, self._serving, self.ranking.bm25)
         from index.milvus import MilvusEngine  # each is loaded only where it is used
+        from index.milvus_client import VectorIndex
 
         settings, ledger = self.settings, self.catalogue.ledger
-        return MilvusEngine(settings.engine_uri, settings.engine_name, ledger, self.ranking.bm25)
+        index = VectorIndex.hnsw() if settings.engine_index == "hnsw" else VectorIndex()
+        return MilvusEngine(settings.engine_uri, settings.engine_name, ledger, self.ranking.bm25, index=index)
 
     def _attend(self) -> None:
         """Finish what was to be forgotten, see what other processes wrote, save where the one that did has gone."""

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from qa.ending import DRAIN, LAST, LEAVING
-from qa.jobs import LEAVE
+from qa.taking import LEAVE
 from tests.conftest import Server
 from tests.faults import NO_MODEL, QUESTION, answers, children, connected, fetch, received, rest, stored, text, until
 

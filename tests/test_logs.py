@@ -228,7 +228,7 @@ def test_the_log_is_one_record_a_line_with_the_request_through_the_whole_way(sta
     send(server, "/health", "probing")
     log = Log(server)
 
-    assert [(one["logger"], one["level"]) for one in log.of("adding")] == [("qa.jobs", "INFO"), ("qa.access", "INFO")]
+    assert [(one["logger"], one["level"]) for one in log.of("adding")] == [("qa.taking", "INFO"), ("qa.access", "INFO")]
     assert str(log.of("adding")[0]["message"]).endswith("file 0: added")
     (access,) = log.of("asking")
     assert {name: access[name] for name in ("method", "route", "status", "client")} == {

@@ -286,6 +286,7 @@ def test_lists_have_the_same_order_and_are_searched_alike(catalogue: Catalogue, 
 def test_letters_lose_their_case_as_they_do_in_a_file(database: Database) -> None:
     letters = [chr(number) for number in range(1, 0x3000) if not 0x13A0 <= number < 0x1400]  # but for Cherokee
     with database.write() as connection:
+        tables.schema.create_all(connection)
         database.prepare(connection)
         query = sa.text("SELECT alike(one) FROM unnest(CAST(:all AS text[])) WITH ORDINALITY AS t(one, n) ORDER BY n")
         folded = connection.scalars(query, {"all": letters}).all()

@@ -236,7 +236,7 @@ def test_the_same_content_under_two_names_at_once_is_stored_once(
             meeting.wait()
             return put(*given)
 
-        ingest.builder.put_group = put_together  # type: ignore[method-assign]
+        ingest.builder.put_group = put_together  # type: ignore[method-assign, assignment]
         reports.append(ingest.one(FileRequest(path, f"{number}.txt")))
 
     threads = [threading.Thread(target=take_in, args=(number,)) for number in range(2)]
@@ -274,7 +274,7 @@ def test_a_name_that_another_takes_meanwhile_is_left_to_it(
                 meeting.wait()
             return put(*given)
 
-        ingest.builder.put_group = put_together  # type: ignore[method-assign]
+        ingest.builder.put_group = put_together  # type: ignore[method-assign, assignment]
         outcomes.extend(ingest.run([FileRequest(path, "a.txt", name="a.txt", existing="keep")]))
 
     threads = [threading.Thread(target=take_in, args=(number,)) for number in range(2)]

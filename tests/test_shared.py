@@ -130,8 +130,9 @@ def test_progress_and_passwords_are_seen_by_another_machine_and_forgotten(databa
     assert (other.password("j", 0), other.password("j", 1)) == ("sesame", None)
     other.forget("j", 0)
     assert (one.reports("j"), one.password("j", 0)) == ({}, None)
-    for opened in (one, other, *databases):
-        opened.close()
+    for shared, database in zip((one, other), databases, strict=True):
+        shared.close()
+        database.close()
 
 
 @pytest.mark.cluster

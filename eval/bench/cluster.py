@@ -60,7 +60,7 @@ def main(
         public("squad_a")
         source = drawn(embed.load(settings().model, settings().cache), _REAL)
         for size in map(int, filter(None, passages.split(","))):
-            _tell(f"{size:,} passages", *_compared(source, size, asked, real))
+            _tell(f"{size:,} passages", *compared(source, size, asked, real, SETTLED))
         if documents:
             _tell("Documents taken in", intake(documents, [int(one) for one in workers.split(",")]))
     except QAError as error:
@@ -87,13 +87,14 @@ Asked = Sequence[tuple[str, Any]]
 """Questions, and a vector (dim,) for each."""
 
 
-def _compared(source: Drawn, size: int, asked: int, real: bool) -> tuple[list[Row], list[Row]]:
-    """How long it took to fill them, and what a question takes of each."""
+def compared(source: Drawn, size: int, asked: int, real: bool, settled: float) -> tuple[list[Row], list[Row]]:
+    """How long it took to fill them, and what a question takes of each, so many seconds after that."""
     chance = np.random.default_rng(size)
     questions = [" ".join(chance.choice(one.split(), 6)) for one in source.passages(chance, asked)]
     pairs = list(zip(questions, source.around(chance, asked), strict=True))
     with tempfile.TemporaryDirectory(prefix="qa-bench-") as name, ExitStack() as ends:
         sides = _filled(source, size, Path(name), ends, real)
+        time.sleep(settled)
         return sides.built, [*_legs(sides, pairs), *_catalogues(sides, pairs), *_questions(sides, pairs, source)]
 
 
@@ -128,7 +129,6 @@ def _filled(source: Drawn, size: int, folder: Path, ends: ExitStack, real: bool)
             ends.callback(engine.close)
             fill(f"Milvus 2.3.5, dense, {kind}", partial(_build, shared, engine))
             dense[f"Milvus 2.3.5, {kind}"] = engine
-    time.sleep(SETTLED)
     embedded, cluster = Searcher(file, local), Searcher(shared, both)
     ends.callback(embedded.close)
     ends.callback(cluster.close)

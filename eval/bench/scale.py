@@ -57,13 +57,15 @@ GRAPH_MS = 0.6
 """Milliseconds of a core to search a segment's HNSW (FAISS, 400 deep, a million vectors)."""
 POSTINGS_MS = 0.49
 """Milliseconds of a core for BM25 over a million passages (the embedded engine's loop, six terms)."""
-CALL_MS = 2.4
-"""A search in Milvus that finds next to nothing to compare; there are two of them to a question."""
+CALL_MS = 2.9
+"""A search in Milvus among few passages; there are two of them to a question."""
+TERMS_MS = 1.0
+"""How often a question's terms occur, from PostgreSQL."""
 QUESTION_MS = 8.3
 """Everything else over HTTP: embedding, candidates from the page cache, ranking, the reply."""
 CANDIDATES = 100
-CANDIDATES_MS = 1.6
-"""These from PostgreSQL, from its memory."""
+CANDIDATES_MS = 3.7
+"""These from PostgreSQL, from its memory, and the passages of the reply."""
 READS = 5
 """Pages that a candidate lies on where none is in memory: index, row, index of what is out of line, two parts of it."""
 READ_MS = 0.08
@@ -215,7 +217,7 @@ def latency(shape: Shape) -> list[Row]:
             cores = nodes * shape.node_cores
             dense, sparse = _core_ms(passages, kind)
             missing = max(0.0, 1 - 0.8 * shape.database_memory * 1e9 / shape.in_database(passages))
-            legs = 2 * CALL_MS + (dense + sparse) / cores
+            legs = TERMS_MS + 2 * CALL_MS + (dense + sparse) / cores
             read = CANDIDATES_MS + CANDIDATES * missing * READS * READ_MS
             median = QUESTION_MS + legs + read
             rows.append(

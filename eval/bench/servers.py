@@ -37,7 +37,7 @@ def postgresql(folder: Path) -> Iterator[str]:
         prefix = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
     made = [*prefix, _program("initdb"), "-D", str(data), "-E", "UTF8", "--locale=C.UTF-8", "-A", "trust", "-U", "qa"]
     subprocess.run(made, check=True, capture_output=True, cwd="/")
-    ready = [_program("pg_isready"), "--quiet", "--host=127.0.0.1", f"--port={port}"]
+    ready = [_program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "qa", "-d", "postgres"]
     network = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", "unix_socket_directories="]
     command = [*prefix, _program("postgres"), "-D", str(data), *network, "-c", "shared_buffers=1GB"]
     with _running(command, lambda: subprocess.run(ready).returncode == 0, folder / "postgresql.log", signal.SIGINT):

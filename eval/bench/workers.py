@@ -78,7 +78,7 @@ def _taken_in(url: str, texts: Sequence[str], name: str) -> float:
     while not all(json.loads(fetched(f"{url}/jobs/{one}"))["state"] == "done" for one in jobs):
         if time.perf_counter() - began > _LONGEST:
             raise TimeoutError(f"{len(texts)} documents were not taken in within {_LONGEST:.0f} s")
-        time.sleep(0.1)
+        time.sleep(0.25)
     return time.perf_counter() - began
 
 

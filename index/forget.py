@@ -8,13 +8,11 @@ that keeps the search index purges it and notes so; then the database is written
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,10 +20,11 @@ import sqlalchemy as sa
 from index import schema as tables
 from index.catalogue import Catalogue
 from index.engine import Engine
-from index.errors import Conflict, IndexLocked
+from index.errors import Conflict, IndexLocked, StoreError
 from index.history import UNLOGGED, log_changes, meta_of, stamp_fingerprint, stamp_of
 from index.search import Searcher
 from index.sources import forget_originals, originals_of
+from index.store import FolderStore, Store
 
 PATIENCE = 60.0
 """Seconds that other processes have for their part."""
@@ -35,6 +34,8 @@ _FORGOTTEN, _PURGED, _CLEARED = "forgotten", "purged", "cleared"
 """In `meta`: the state (`_Marks`) with the last such removal; the one as of which the search index has no traces; the
 one as of which nothing has."""
 _PAUSE = 0.1
+_UPLOADS = "uploads"
+"""The folder of the store in which files wait."""
 
 _Row = sa.Row[Any]
 
@@ -62,9 +63,13 @@ class Forgetting:
     def __init__(self, catalogue: Catalogue, index: Callable[[], tuple[Searcher, Engine]]) -> None:
         self._catalogue = catalogue
         self._index = index
-        self._uploads = catalogue.folder / "uploads"
         self._turn = threading.Lock()
         self._rewritten = ""
+
+    @property
+    def _files(self) -> Store:
+        """Where uploads wait."""
+        return self._catalogue.sources.store or FolderStore(self._catalogue.folder)
 
     def known(self, name: str) -> str | None:
         """The id of the document of that id or source, be it one that was removed and left traces."""
@@ -128,20 +133,23 @@ class Forgetting:
             raise Conflict(f"{waiting[0].name} is just being taken in", "Forget it when that is done; see GET /jobs.")
         files, jobs = tables.job_files.c, tables.jobs.c
         for row in rows:
-            (self._uploads / row.job_id / str(row.number)).unlink(missing_ok=True)  # where a crash has left it
+            self._files.remove(_upload(row))  # where a crash has left it
             mine = (files.job_id == row.job_id) & (files.number == row.number)
             connection.execute(sa.delete(tables.job_files).where(mine))
         empty = jobs.id.in_({row.job_id for row in rows}) & jobs.id.not_in(sa.select(files.job_id))
         connection.execute(sa.delete(tables.jobs).where(empty))
 
     def _waiting_texts(self, connection: sa.Connection, document_ids: Collection[str]) -> list[_Row]:
-        """Texts that were sent under these ids, and are not taken in yet."""
+        """Texts that were sent under these ids, and are not taken in yet; those of a version that noted no subject are
+        looked into."""
         files = tables.job_files.c
-        query = sa.select(files.job_id, files.number, files.name).where(
-            files.state.not_in(_OVER), files.request["kind"].as_string() == "text"
+        query = sa.select(files.job_id, files.number, files.name, files.subject).where(
+            files.state.not_in(_OVER),
+            files.request["kind"].as_string() == "text",
+            (files.subject == "") | files.subject.in_(document_ids),
         )
         rows: list[_Row] = list(connection.execute(query))
-        return [row for row in rows if _id_of_text(self._uploads / row.job_id / str(row.number)) in document_ids]
+        return [row for row in rows if (row.subject or _id_of_text(self._files, _upload(row))) in document_ids]
 
     def _purge(self, marks: _Marks) -> bool:
         """Take what was removed out of the search index, where this process keeps it."""
@@ -169,6 +177,8 @@ class Forgetting:
                     with database.write() as connection:
                         _unlog(connection, marks.generation)
                     self._sweep()
+                    while self._catalogue.sources.sweep():
+                        pass
                     self._catalogue.rewrite()
                 self._rewritten = marks.forgotten
             if not self._catalogue.checkpoint():
@@ -181,10 +191,9 @@ class Forgetting:
         """Delete uploads that were never acknowledged, since a crash came between."""
         with self._catalogue.read() as connection:
             known = set(connection.scalars(sa.select(tables.jobs.c.id)))
-        for folder in self._uploads.glob("*"):
-            with suppress(OSError):
-                if folder.name not in known and time.time() - folder.stat().st_mtime > LEFT:
-                    shutil.rmtree(folder)
+        left = [name for name, age in self._files.ages(_UPLOADS) if name not in known and age > LEFT]
+        for name in left:
+            self._files.clear(f"{_UPLOADS}/{name}")
 
 
 _OVER = ("done", "failed")
@@ -229,11 +238,15 @@ def _job_files(connection: sa.Connection, document_ids: Sequence[str]) -> list[_
     return list(connection.execute(query.where(_REPORTED.in_(document_ids) | called)))
 
 
-def _id_of_text(file: Path) -> str | None:
+def _upload(row: _Row) -> str:
+    return f"{_UPLOADS}/{row.job_id}/{row.number}"
+
+
+def _id_of_text(files: Store, key: str) -> str | None:
     """None for one that has gone: it is taken in."""
     try:
-        found: str | None = json.loads(file.read_bytes()).get("id")
-    except OSError:
+        found: str | None = json.loads(files.read(key)).get("id")
+    except StoreError:
         return None
     return found
 

@@ -19,8 +19,8 @@ _ENDS = 5.0
 
 
 class Attendant:
-    """Calls `work` again and again, from `start` to `close`. `wait` ends when others have written, at the latest after so
-    many seconds."""
+    """Calls `work` again and again, from `start` to `close`. `wait` ends when others have written, at the latest after
+    so many seconds."""
 
     def __init__(self, work: Callable[[], object], wait: Callable[[float], object] | None = None) -> None:
         self._work = work

@@ -38,13 +38,15 @@ class Settings(BaseSettings):
     )
     files: str = Field(
         "",
-        description="folder, or address of a store such as `s3://bucket/prefix`, for files that were sent and originals; "
-        "empty keeps what was sent in the data folder, and originals with the documents",
+        description="folder, or address of a store such as `s3://bucket/prefix`, for files that were sent and "
+        "originals; empty keeps what was sent in the data folder, and originals with the documents",
     )
     engine: Literal["local", "milvus"] = Field(
         "local", description="what searches: `local`, files in the data folder, or `milvus`"
     )
-    engine_uri: str = Field("", description="Milvus's address, `http://host:19530`, or a path that ends in `.db` for Milvus Lite")
+    engine_uri: str = Field(
+        "", description="Milvus's address, `http://host:19530`, or a path that ends in `.db` for Milvus Lite"
+    )
     engine_name: str = Field(
         "chapter_verse", pattern=r"^[A-Za-z_]\w{0,99}$", description="what its collections are called in Milvus"
     )

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from math import ceil
 from urllib.parse import quote
 
+from anyio import CapacityLimiter, to_thread
 from fastapi.responses import RedirectResponse
 from starlette.requests import cookie_parser
 from starlette.responses import Response
@@ -20,6 +21,8 @@ from qa.guard import followed, foreign, header
 from qa.holders import Holders, Kind
 from qa.shared import Shared
 
+_THREADS = 4
+"""Counts at the same time, in threads of their own."""
 LIVE = "/health/live"
 _OPEN = re.compile(r"/web/.*|/swagger/.*|/favicon\.ico|/sign-in|/health/(live|ready)")
 """What anybody may have: the page without what is stored, how to sign in, whether the service is there."""
@@ -53,6 +56,7 @@ class Gate:
         self._holders = holders
         self._shared = shared
         self._asking = asking
+        self._threads = CapacityLimiter(_THREADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,13 +77,13 @@ class Gate:
             refusal = await self._unknown(scope)
             if refusal:
                 return refusal
-        return self._too_many(scope, required) or self._busy(scope)
+        return await self._too_many(scope, required) or self._busy(scope)
 
     async def _unknown(self, scope: Scope) -> Response | None:
         kind, secret = _shown(scope)
         holder = await self._holders.of(kind, secret) if secret else None
         if holder is None:
-            return self._sign_in_first(scope, bool(secret), kind == "token")
+            return await self._sign_in_first(scope, bool(secret), kind == "token")
         scope["qa.holder"], scope["qa.client"] = holder, holder.name
         allowed = _ASKING.get(scope["method"])
         if holder.scope == "manage" or (allowed and allowed.fullmatch(scope["path"])):
@@ -87,9 +91,9 @@ class Gate:
         message = f"the token {holder.name} may ask and read, not do this"
         return reply(403, "forbidden", message, "Use a token of the scope manage: qa token create --scope manage.")
 
-    def _sign_in_first(self, scope: Scope, shown: bool, counted: bool) -> Response:
+    async def _sign_in_first(self, scope: Scope, shown: bool, counted: bool) -> Response:
         """A session that has ended is not counted: its page goes on asking whether it is back."""
-        if shown and counted and (wait := self._shared.take(f"sign-in {address(scope)}", self._settings.sign_ins)):
+        if shown and counted and (wait := await self._take(f"sign-in {address(scope)}", self._settings.sign_ins)):
             return too_many("this address showed too many tokens that do not hold", wait)
         if followed(scope) or (scope["method"] == "GET" and "text/html" in header(scope, b"accept")):
             target = scope["path"] + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
@@ -98,13 +102,19 @@ class Gate:
         hint = "Send a token (Authorization: Bearer …), or open /sign-in in the browser; qa token create makes one."
         return reply(401, "unauthorized", message, hint, {"WWW-Authenticate": "Bearer"})
 
-    def _too_many(self, scope: Scope, required: bool) -> Response | None:
+    async def _too_many(self, scope: Scope, required: bool) -> Response | None:
         rate, holder = self._settings.rate, scope["qa.holder"]
         open_here = not required and self._settings.local
         if not rate or open_here or _UNCOUNTED.fullmatch(scope["path"]):
             return None
-        wait = self._shared.take(f"token {holder.token_id}" if holder else f"address {address(scope)}", rate)
+        wait = await self._take(f"token {holder.token_id}" if holder else f"address {address(scope)}", rate)
         return too_many(f"over {rate} requests a minute", wait) if wait else None
+
+    async def _take(self, key: str, rate: int) -> float:
+        """In a thread where a server is asked; a file in memory takes less time than that."""
+        if not self._settings.catalogue:
+            return self._shared.take(key, rate)
+        return await to_thread.run_sync(self._shared.take, key, rate, limiter=self._threads)
 
     def _busy(self, scope: Scope) -> Response | None:
         if scope["path"] == "/ask" and scope["method"] in ("GET", "POST") and self._asking.full:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import resource
 import signal
 import socket
@@ -23,6 +24,8 @@ from qa.shared import SharedFile, shared_folder
 from qa.wire import Library, index_seeds, open_library
 from qa.workers import Application, Processes, count_together
 
+_log = logging.getLogger(__name__)
+
 _OTHER_FILES = 1_000
 """File handles for all but connections."""
 
@@ -37,6 +40,7 @@ def serve(settings: Settings) -> None:
     take_turns()
     with _listener(settings.host, settings.port) as listener:
         _check_exposure(settings)
+        _check_files(settings)
         _allow_connections(settings.connections)
         if settings.workers == 1:
             _serve_alone(settings, listener)
@@ -58,6 +62,12 @@ def _check_exposure(settings: Settings) -> None:
             )
     finally:
         access.close()
+
+
+def _check_files(settings: Settings) -> None:
+    """Say what several machines need."""
+    if settings.catalogue and not settings.files:
+        _log.warning("what is sent here is for this machine alone to take in: QA_FILES names a place that others reach")
 
 
 def _serve_alone(settings: Settings, listener: socket.socket) -> None:

@@ -40,7 +40,8 @@ def test_nothing_stored_is_told_to_who_does_not_sign_in(locked: TestClient, path
     assert locked.get(path, headers={"Authorization": "Basic cmVhZGVyOng="}).status_code == 401
 
 
-def test_whether_it_is_there_and_the_page_to_sign_in_are_open(locked: TestClient) -> None:
+def test_whether_it_is_there_and_the_page_to_sign_in_are_open(locked: TestClient, library: Library) -> None:
+    library.open_index()
     for path in ("/health/live", "/health/ready", "/sign-in", "/web/app.js", "/web/sign-in.js", "/favicon.ico"):
         assert locked.get(path).status_code == 200, path
 

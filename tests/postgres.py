@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 USER, PASSWORD = "qa", "s3cret-of-the-tests"
 _OWNER = "postgres"
@@ -52,7 +53,8 @@ class Server:
     def _data(self) -> str:
         return str(self.folder / "data")
 
-    def url(self, database: str = "postgres") -> str:
+    def url(self, database: str = "") -> str:
+        database = database or "postgres"
         return f"postgresql+psycopg://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
     def start(self, seconds: float = 60) -> None:
@@ -91,7 +93,7 @@ class Server:
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def execute(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+    def execute(self, statement: str, database: str = "") -> list[tuple[Any, ...]]:
         """Run a statement outside of any transaction; its rows."""
         import psycopg
 
@@ -108,14 +110,32 @@ class Server:
         try:
             yield self.url(name)
         finally:
-            if self._process is not None:
+            if self._process is not None or isinstance(self, Elsewhere):
                 self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class Elsewhere(Server):
+    """One that is there already, whose user may create databases."""
+
+    def __init__(self, url: str) -> None:
+        self._url = sa.make_url(url)
+        self._process = None
+
+    def url(self, database: str = "") -> str:
+        return self._url.set(database=database or self._url.database).render_as_string(hide_password=False)
+
+    def start(self, seconds: float = 60) -> None:
+        """Nothing is to be done."""
+
+    def remove(self) -> None:
+        """It stays."""
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
-    """One server for all tests that leave it running."""
-    server = Server()
+    """One server for all tests that leave it running: that of QA_TEST_POSTGRES, else one of their own."""
+    given = os.environ.get("QA_TEST_POSTGRES")
+    server = Elsewhere(given) if given else Server()
     try:
         server.start()
         yield server

@@ -53,11 +53,14 @@ def backup(
         run(library.catalogue, file)
         documents, passages, _ = library.catalogue.counts()
         waiting = sum(job.state != "done" for job in library.jobs.recent(1000))
+        files = library.files
     typer.echo(f"{documents} documents, {passages} passages, {file.stat().st_size:,} bytes in {plain(str(file))}")
     if waiting:
         typer.secho(
             f"{waiting} uploads are not taken in yet and not in it: back up again later.", fg="yellow", err=True
         )
+    if files:
+        typer.secho(plain(f"Originals are in {files.name} (QA_FILES): copy them too."), fg="yellow", err=True)
 
 
 def restore(

@@ -5,6 +5,7 @@ Every write raises the generation and leaves a line in the log of changes, from 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -53,6 +54,8 @@ from index.types import Document, Passage, PassageVectors, Stamp, as_label, as_l
 from index.view import View
 
 FILE = "catalogue.sqlite3"
+LIBRARY = "library"
+"""In `meta`: a word drawn at random when the catalogue was made."""
 _VECTORS_OF = "model"
 """The part of the fingerprint that a reader's questions depend on; a writer's passages depend on all of it."""
 _REINDEX = "Run `qa reindex` to make it anew from the stored texts, or restore the setting."
@@ -85,6 +88,7 @@ class Catalogue:
         self.ledger = Ledger(self.read, self.note, self.database.mutex)
         self._fingerprint = {} if remake else dict(fingerprint)
         self._counted: tuple[Stamp, tuple[int, int, int]] | None = None
+        self._documents: tuple[Stamp, int] | None = None
         try:
             self._open(fingerprint)
         except BaseException:
@@ -99,7 +103,7 @@ class Catalogue:
                 if not connection.dialect.has_table(connection, "meta"):
                     tables.schema.create_all(connection)
                     self.database.prepare(connection)
-                    rows = {"format": str(tables.FORMAT), "edition": "1", **fingerprint}
+                    rows = {"format": str(tables.FORMAT), "edition": "1", LIBRARY: secrets.token_hex(8), **fingerprint}
                     connection.execute(
                         sa.insert(tables.meta), [{"key": key, "value": value} for key, value in rows.items()]
                     )
@@ -176,6 +180,19 @@ class Catalogue:
                 documents, stored, pending = (connection.scalar(query) or 0 for query in queries)
                 self._counted = stamp, (documents, stored, pending)
             return self._counted[1]
+
+    def documents_stored(self) -> int:
+        """How many there are: what `counts` says first, without counting passages."""
+        with self.read() as connection:
+            stamp = stamp_of(connection)
+            if self._documents is None or self._documents[0] != stamp:
+                query = sa.select(sa.func.count()).select_from(tables.documents)
+                self._documents = stamp, connection.scalar(query) or 0
+            return self._documents[1]
+
+    def library(self) -> str:
+        """A word that tells this catalogue from others; a restored backup has that of the one that it is of."""
+        return self.fingerprint()[LIBRARY]
 
     def summaries(self, limit: int | None = None, offset: int = 0) -> list[DocumentSummary]:
         """Documents in the order of their titles."""

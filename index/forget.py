@@ -212,7 +212,7 @@ def _of_source(connection: sa.Connection, source: str) -> str | None:
     """The id of the document that came from a file, or that a job tells to have come from there."""
     stored = sa.select(tables.sources.c.document_id).where(tables.sources.c.source == source)
     reported = tables.job_files.c.outcome["report"]["source"].as_string() == source
-    told = sa.select(_REPORTED).where(reported, _REPORTED.not_in(sa.select(tables.documents.c.id)))
+    told = sa.select(_REPORTED).where(reported, ~sa.exists().where(tables.documents.c.id == _REPORTED))
     found: str | None = connection.scalar(stored.limit(1)) or connection.scalar(told.limit(1))
     return found
 
@@ -254,6 +254,7 @@ def _id_of_text(files: Store, key: str) -> str | None:
 def _unlog(connection: sa.Connection, generation: int) -> None:
     """Drop removed documents from the log of changes; an engine that has not seen that they went starts anew."""
     changes = tables.changes.c
-    removed = changes.document_id.not_in(sa.select(tables.documents.c.id)) & (changes.generation <= generation)
+    there = sa.exists().where(tables.documents.c.id == changes.document_id)
+    removed = ~there & (changes.generation <= generation)
     connection.execute(sa.delete(tables.changes).where(removed))
     stamp_fingerprint(connection, {UNLOGGED: str(generation)})

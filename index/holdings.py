@@ -57,7 +57,8 @@ class Batch:
     """A write that is under way. `anew`: into a collection of its own, which then takes the place of the one before.
 
     `documents`: those that it replaces or removes; `flushed`: those of them whose rows are in the engine. `start`: the
-    average to begin with, where there was one before.
+    average to begin with, where there was one before. `owner` tells it from a batch of that number that another process
+    has begun, over a ledger that was put back to an earlier state.
     """
 
     number: int
@@ -69,6 +70,7 @@ class Batch:
     flushed: set[int] = field(default_factory=set)
     start: float | None = None
     written: int = 0
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)

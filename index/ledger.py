@@ -11,10 +11,12 @@ is here.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -69,16 +71,16 @@ class Account:
             return self._frequencies(connection, state.collection, state.batch, codes)
 
     def due(self, grace: float | None) -> Due | None:
-        """What was given up so many seconds ago, or before; None takes all that was."""
+        """What was given up so many seconds ago, or before; None takes all that was. Never a batch without those before
+        it, whatever their clocks said."""
         table = tables.engine_batches
         with self._read() as connection:
-            old = self._of(table)
-            if grace is not None:
-                old &= table.c.at <= time.time() - grace
-            rows = connection.execute(sa.select(table).where(old)).all()
+            logged = connection.execute(sa.select(table).where(self._of(table)).order_by(table.c.batch)).all()
+            limit = None if grace is None else _now(connection) - grace
+            rows = list(takewhile(lambda row: limit is None or row.at <= limit, logged))
             if not rows:
                 return None
-            until = max(row.batch for row in rows)
+            until = rows[-1].batch
             return Due(
                 until,
                 tuple(row.batch for row in rows if row.void),
@@ -94,19 +96,21 @@ class Account:
         What is put there `again`, because it has drifted or was lost, is known by its average before it comes.
         """
         with self._note() as connection:
+            row = self._row(connection, locked=True)
             state = self._state(connection)
             if state.pending is not None:
                 raise EngineError(f"batch {state.pending} of {self._name} is still pending", "Try again.")
-            row = self._row(connection)
             number, last = (row.last_batch, row.last_collection) if row else (0, 0)
             anew = anew or state.collection == 0
             batch = Batch(number + 1, last + 1 if anew else state.collection, anew, state.average, state.dim)
+            batch.owner = secrets.token_hex(8)
             if anew:
                 batch.start = state.length / state.passages if again and state.length else None
                 batch.average = batch.dim = None
             values: dict[str, Any] = {
                 "pending": batch.number,
                 "pending_collection": batch.collection,
+                "owner": batch.owner,
                 "last_batch": batch.number,
                 "last_collection": max(last, batch.collection),
             }
@@ -128,12 +132,10 @@ class Account:
     def check(self, batch: Batch) -> None:
         """Raises EngineError when another process has voided the batch: it took this one for dead."""
         with self._read() as connection:
-            row = self._row(connection)
-        if row is None or row.pending != batch.number:
-            raise EngineError(_TAKEN_OVER, "Try again.")
+            _is_owned(self._row(connection), batch)
 
     def hold(self, batch: Batch, holdings: Sequence[Holding]) -> None:
-        """Note what documents will have, once the batch is published."""
+        """Note what documents will have, once the batch is published. Raises as `check` does."""
         rows = [
             {
                 "name": self._name,
@@ -150,6 +152,7 @@ class Account:
         ]
         if rows:
             with self._note() as connection:
+                _is_owned(self._row(connection, locked=True), batch)
                 connection.execute(sa.insert(tables.engine_documents), rows)
 
     def release(self, batch: Batch, documents: Sequence[int]) -> None:
@@ -163,10 +166,8 @@ class Account:
     def publish(self, batch: Batch, stamp: Stamp) -> None:
         """Put a batch in force, in one transaction. Raises EngineError when it was voided meanwhile."""
         with self._note() as connection:
-            own = self._of(tables.engines) & (tables.engines.c.pending == batch.number)
-            if not connection.execute(sa.update(tables.engines).where(own).values(pending=None)).rowcount:
-                raise EngineError(_TAKEN_OVER, "Try again.")
-            row = self._row(connection)
+            row = self._row(connection, locked=True)
+            _is_owned(row, batch)
             before = State() if batch.anew else self._state(connection)
             totals = np.array([before.passages, before.worded, before.embedded, before.length], np.int64)
             deltas: dict[int, int] = {}
@@ -193,6 +194,7 @@ class Account:
                     "dim": batch.dim,
                     "histogram": packed(histogram),
                     "written": max(row.written, batch.written),
+                    "pending": None,
                     "pending_collection": None,
                 },
             )
@@ -208,8 +210,10 @@ class Account:
         documents, frequencies, batches = tables.engine_documents, tables.engine_frequencies, tables.engine_batches
         with self._note() as connection:
             for table in (documents, frequencies):
-                gone = (table.c.until <= due.until) | table.c.collection.in_(due.dropped)
-                connection.execute(sa.delete(table).where(self._of(table) & gone))
+                connection.execute(sa.delete(table).where(self._of(table) & (table.c.until <= due.until)))
+                if due.dropped:
+                    dropped = table.c.collection.in_(due.dropped)
+                    connection.execute(sa.delete(table).where(self._of(table) & dropped))
             connection.execute(sa.delete(batches).where(self._of(batches) & (batches.c.batch <= due.until)))
 
     # Parts of these
@@ -217,8 +221,10 @@ class Account:
     def _of(self, table: sa.Table) -> sa.ColumnElement[bool]:
         return table.c.name == self._name
 
-    def _row(self, connection: sa.Connection) -> Any:
-        return connection.execute(sa.select(tables.engines).where(self._of(tables.engines))).first()
+    def _row(self, connection: sa.Connection, locked: bool = False) -> Any:
+        """`locked`: nobody else writes it before the transaction ends; SQLite has but one writer anyway."""
+        query = sa.select(tables.engines).where(self._of(tables.engines))
+        return connection.execute(query.with_for_update() if locked else query).first()
 
     def _state(self, connection: sa.Connection) -> State:
         row = self._row(connection)
@@ -321,7 +327,7 @@ class Account:
         return {count: terms for count, terms in histogram.items() if count > 0 and terms > 0}
 
     def _log(self, connection: sa.Connection, number: int, void: bool, dropped: int | None) -> None:
-        row = {"name": self._name, "batch": number, "at": time.time(), "void": void, "dropped": dropped}
+        row = {"name": self._name, "batch": number, "at": _now(connection), "void": void, "dropped": dropped}
         connection.execute(sa.insert(tables.engine_batches), row)
 
     def _set(self, connection: sa.Connection, new: bool, values: Mapping[str, Any]) -> None:
@@ -331,6 +337,18 @@ class Account:
             connection.execute(sa.insert(tables.engines), {"name": self._name, **empty, **counts, **values})
         else:
             connection.execute(sa.update(tables.engines).where(self._of(tables.engines)).values(**values))
+
+
+def _is_owned(row: Any, batch: Batch) -> None:
+    if row is None or (row.pending, row.owner) != (batch.number, batch.owner):
+        raise EngineError(_TAKEN_OVER, "Try again.")
+
+
+def _now(connection: sa.Connection) -> float:
+    """Seconds since 1970, by a clock that all processes have in common: the server's, or this machine's for SQLite."""
+    if connection.dialect.name != "postgresql":
+        return time.time()
+    return float(connection.scalar(sa.select(sa.extract("epoch", sa.func.clock_timestamp()))) or 0.0)
 
 
 def _chunks(values: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -60,12 +60,13 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "ALTER TABLE job_files ADD COLUMN subject TEXT DEFAULT '' NOT NULL",
+        "INSERT INTO meta (key, value) VALUES ('library', lower(hex(randomblob(8))))",
         "CREATE INDEX ix_job_files_subject ON job_files (subject)",
         "CREATE TABLE engines (name TEXT NOT NULL, collection INTEGER NOT NULL, batch INTEGER NOT NULL, "
         "generation INTEGER NOT NULL, token TEXT NOT NULL, passages BIGINT NOT NULL, worded BIGINT NOT NULL, "
         "embedded BIGINT NOT NULL, length BIGINT NOT NULL, average FLOAT, dim INTEGER, histogram BLOB NOT NULL, "
         "written BIGINT NOT NULL, last_batch INTEGER NOT NULL, last_collection INTEGER NOT NULL, pending INTEGER, "
-        "pending_collection INTEGER, PRIMARY KEY (name))",
+        "pending_collection INTEGER, owner TEXT, PRIMARY KEY (name))",
         "CREATE TABLE engine_batches (name TEXT NOT NULL, batch INTEGER NOT NULL, at FLOAT NOT NULL, "
         "void BOOLEAN NOT NULL, dropped INTEGER, PRIMARY KEY (name, batch))",
         "CREATE TABLE engine_documents (name TEXT NOT NULL, collection INTEGER NOT NULL, document BIGINT NOT NULL, "
@@ -74,9 +75,9 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "PRIMARY KEY (name, collection, document, batch))",
         "CREATE INDEX engine_documents_until ON engine_documents (name, until)",
         "CREATE INDEX engine_documents_batch ON engine_documents (name, batch)",
-        "CREATE TABLE engine_frequencies (name TEXT NOT NULL, collection INTEGER NOT NULL, code BIGINT NOT NULL, "
+        "CREATE TABLE engine_frequencies (code BIGINT NOT NULL, name TEXT NOT NULL, collection INTEGER NOT NULL, "
         "batch INTEGER NOT NULL, until INTEGER, passages INTEGER NOT NULL, "
-        "PRIMARY KEY (name, collection, code, batch))",
+        "PRIMARY KEY (code, name, collection, batch))",
         "CREATE INDEX engine_frequencies_until ON engine_frequencies (name, until)",
     ),
 )

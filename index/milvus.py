@@ -70,6 +70,7 @@ class MilvusEngine:
         self._milvus = Milvus(uri, timeout, index or VectorIndex(), self._was_away)
         self._writing = threading.RLock()
         self._turns = 0
+        self._closed = False
         self._looking, self._counting = threading.Lock(), threading.Lock()
         self._counts_at = 0.0
         self._counted = False
@@ -118,10 +119,12 @@ class MilvusEngine:
     @contextmanager
     def turn(self) -> Iterator[None]:
         with self._writing:
+            self._is_open()
             if self._turns:
                 yield
                 return
             with self._account.turn():
+                self._is_open()
                 self._turns += 1
                 try:
                     self.look()
@@ -147,6 +150,7 @@ class MilvusEngine:
                 "Give the document a shorter id.",
             )
         with self._writing:
+            self._is_open()
             before = self._staged.get(document_id)
             self._staged[document_id] = staged(document_id, passages, vectors)
             self._staged_rows += len(passages) - (len(before.ids) if before else 0)
@@ -195,8 +199,13 @@ class MilvusEngine:
         return True
 
     def close(self) -> None:
-        self.discard()
+        """At once, whoever has the turn: what is being written ends with an EngineError, and is never published."""
+        self._closed = True
         self._milvus.close()
+
+    def _is_open(self) -> None:
+        if self._closed:
+            raise EngineError("the search index was closed", "Start again.")
 
     def _unstage(self) -> None:
         self._cleared = False
@@ -287,6 +296,7 @@ class MilvusEngine:
     def _insert(self, batch: Batch, leg: Leg, rows: Sequence[Row]) -> None:
         collection = self._collection(batch.collection, leg)
         for some in in_messages(rows, leg):
+            self._is_open()
             self._account.check(batch)
             batch.written = max(batch.written, self._milvus.insert(collection, some))
         self._unsealed += len(rows)
@@ -335,7 +345,8 @@ class MilvusEngine:
         if self._counted or not self._counting.acquire(blocking=wait):
             return
         try:
-            state = self._account.state()
+            self.look()  # another process may have put all there again, of the same stamp
+            state = self._state
             try:
                 said = self._differing(state)
             except Absent:

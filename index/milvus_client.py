@@ -37,6 +37,8 @@ _MESSAGE_BYTES = 16 << 20
 _NOT_FOUND, _NOT_LOADED = 100, 101
 """Codes of errors: no such collection; one that is not in memory, as after Milvus Lite was started again."""
 _COUNT = "count(*)"
+_REFUSED = 1.0
+"""Seconds for which a connection that failed is not tried again."""
 
 for _name in ("pymilvus", "grpc._server"):  # they log, with a traceback, each error that is raised here anyway
     logging.getLogger(_name).setLevel(logging.CRITICAL)
@@ -85,6 +87,8 @@ class Milvus:
         self._failed = failed
         self._connecting = threading.Lock()
         self._client: MilvusClient | None = None
+        self._refused, self._refused_until = Exception(), 0.0
+        self._closed = False
 
     def create(self, collection: str, leg: Leg, dim: int | None) -> None:
         """Make a collection anew, empty, and load it; `dim` of its vectors."""
@@ -117,12 +121,23 @@ class Milvus:
         self._call("drop a collection", drop)
 
     def insert(self, collection: str, rows: Sequence[Row]) -> int:
-        """Returns the server's own time of it, 0 where it has none: whoever reads as of then sees the rows."""
+        """Returns the server's own time of it, 0 where it has none: whoever reads as of then sees the rows.
+
+        Where the reply was lost the rows may be there: it is tried again by an upsert, which leaves each once. To do so
+        at first would have servers keep a deletion for every row.
+        """
 
         def insert(client: MilvusClient) -> int:
             connection = client._get_connection()  # the client's own `insert` keeps the time to itself
-            time_of_it: int = connection.insert_rows(collection, list(rows), timeout=self._timeout * LONGER).timestamp
-            return time_of_it
+            seconds = self._timeout * LONGER
+            try:
+                # Were the time given by its name, pymilvus would insert again and again for as long.
+                done = connection.insert_rows(collection, list(rows), None, None, seconds, retry_times=0)
+            except Exception as error:
+                if "DEADLINE_EXCEEDED" in str(error):
+                    raise
+                done = connection.upsert_rows(collection, list(rows), timeout=seconds)
+            return int(done.timestamp)
 
         return self._call("store passages", insert, collection)
 
@@ -202,16 +217,17 @@ class Milvus:
         self._call("compact", compact, collection)
 
     def close(self) -> None:
+        """For good; calls that are under way fail."""
+        self._closed = True
         client, self._client = self._client, None
         if client is not None:
             client.close()
 
     def _call(self, doing: str, work: Callable[[MilvusClient], _Result], collection: str = "") -> _Result:
+        if self._closed:
+            raise EngineError(f"the connection to Milvus at {self.name} was closed", "Start again.")
         try:
-            with self._connecting:
-                if self._client is None:
-                    self._client = MilvusClient(self._uri, timeout=self._timeout, dedicated=True)
-                client = self._client
+            client = self._client or self._connected()
             try:
                 return work(client)
             except Exception as error:
@@ -223,6 +239,25 @@ class Milvus:
             raised = self._translated(doing, error)
             self._failed(raised)
             raise raised from error
+
+    def _connected(self) -> MilvusClient:
+        """One thread tries, for all that wait: none waits longer than the timeout, nor for the others' attempts."""
+        if not self._connecting.acquire(timeout=self._timeout):
+            raise TimeoutError(f"DEADLINE_EXCEEDED: no connection within {self._timeout:g} s")
+        try:
+            if self._client is not None:
+                return self._client
+            if time.monotonic() < self._refused_until:
+                raise self._refused.with_traceback(None)
+            try:
+                client = MilvusClient(self._uri, timeout=self._timeout, dedicated=True)
+            except Exception as error:
+                self._refused, self._refused_until = error, time.monotonic() + _REFUSED
+                raise
+            self._client = client
+            return client
+        finally:
+            self._connecting.release()
 
     def _translated(self, doing: str, error: Exception) -> EngineError:
         said = str(getattr(error, "message", "") or error)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
@@ -36,6 +37,8 @@ LOCK_SECONDS = 30
 _KEPT, _MORE = 10, 20
 """Connections that stay open, and how many more there may be: a server has 100 at first, for all that use it."""
 _POOL_SECONDS = 10
+_LOOK = 0.1
+"""Seconds between two looks whether a mutex is free."""
 _READERS_SECONDS = 5.0
 """How long readers of an old state are waited for before all is written anew."""
 _NETWORK = {
@@ -89,6 +92,7 @@ class PostgreSQL:
         )
         sa.event.listen(self.pool, "connect", _configure)
         self._turn = turn
+        self._closed = threading.Event()
         self._listener = Listener(self._alone, CHANNEL)
 
     def _network(self) -> dict[str, Any]:
@@ -134,8 +138,10 @@ class PostgreSQL:
     def mutex(self, name: str) -> Iterator[None]:
         """Raises StorageError in the end when the server was lost meanwhile, and with it the mutex."""
         with self._alone() as connection:
-            connection.execute("SET lock_timeout = 0")
-            connection.execute(f"SELECT pg_advisory_lock({_MUTEX}, {_KEY} %s))", (name,))
+            asked = f"SELECT pg_try_advisory_lock({_MUTEX}, {_KEY} %s))"
+            while not connection.execute(asked, (name,)).fetchone()[0]:  # type: ignore[index]  # it gives a row
+                if self._closed.wait(_LOOK):
+                    raise StorageError(f"{self.name} was closed", "Open it anew.")
             yield
             connection.execute("SELECT 1")
 
@@ -199,6 +205,7 @@ class PostgreSQL:
         return True
 
     def close(self) -> None:
+        self._closed.set()
         self._listener.close()
         self.pool.dispose()
 

@@ -181,6 +181,7 @@ engines = sa.Table(
     sa.Column("last_collection", sa.Integer, nullable=False),
     sa.Column("pending", sa.Integer),
     sa.Column("pending_collection", sa.Integer),
+    sa.Column("owner", TEXT),
 )
 """What a search engine of several processes holds, see `index.ledger`; the three tables after it are its parts."""
 engine_batches = sa.Table(
@@ -211,9 +212,9 @@ engine_documents = sa.Table(
 engine_frequencies = sa.Table(
     "engine_frequencies",
     schema,
+    sa.Column("code", sa.BigInteger, primary_key=True),  # the first of the key, since it alone tells rows apart
     sa.Column("name", TEXT, primary_key=True),
     sa.Column("collection", sa.Integer, primary_key=True),
-    sa.Column("code", sa.BigInteger, primary_key=True),
     sa.Column("batch", sa.Integer, primary_key=True),
     sa.Column("until", sa.Integer),
     sa.Column("passages", sa.Integer, nullable=False),

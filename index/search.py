@@ -27,8 +27,12 @@ from index.view import View
 
 TURNS = max(2, os.cpu_count() or 1)
 """Searches at the same time: more of them only take turns at the same cores, and all end later."""
+SHARED_TURNS = 12
+"""The same where each holds a connection to a server, of which there are not many."""
 PATIENCE = 0.25
 """Seconds that a question waits for the engine to catch up with what was written last."""
+FILLING = 25.0
+"""The same where it holds nothing yet, another process perhaps being about to fill it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ class Searcher:
         self.engine = engine
         self.ranking = ranking
         self._vocabulary = vocabulary
-        self._turns = threading.Semaphore(TURNS)
+        self._turns = threading.Semaphore(min(TURNS, SHARED_TURNS) if catalogue.database.shared else TURNS)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="catch-up")
         self._starting = threading.Lock()
         self._catching_up: Future[None] | None = None
@@ -150,7 +154,9 @@ class Searcher:
             return
         filled = self.engine.stamp != Stamp()
         try:
-            self.refresh(PATIENCE if filled else None)
+            self.refresh(PATIENCE if filled else FILLING if self.catalogue.database.shared else None)
+            if self.engine.stamp == Stamp():
+                raise EngineError("the search index is being filled", "Ask again in a while; /health/ready tells when.")
         except QAError:
             if not filled:
                 raise

@@ -27,7 +27,7 @@ from index.local import LocalEngine
 from index.pieces import ModelPieces, word_pieces
 from index.ranking import RANKING, Ranking
 from index.rerank import load_reranker
-from index.search import Searcher
+from index.search import PATIENCE, Searcher
 from index.store import open_store
 from index.types import Stamp
 from qa.answer import Answerer, Models
@@ -126,7 +126,8 @@ class Library:
 
         settings, ledger = self.settings, self.catalogue.ledger
         index = VectorIndex.hnsw() if settings.engine_index == "hnsw" else VectorIndex()
-        return MilvusEngine(settings.engine_uri, settings.engine_name, ledger, self.ranking.bm25, index=index)
+        name = f"{settings.engine_name}_{self.catalogue.library()[:8]}"  # two libraries may share a server
+        return MilvusEngine(settings.engine_uri, name, ledger, self.ranking.bm25, index=index)
 
     def _attend(self) -> None:
         """Finish what was to be forgotten, see what other processes wrote, save where the one that did has gone."""
@@ -138,7 +139,7 @@ class Library:
     def open_index(self) -> None:
         """Read the search index before anyone asks; what is wrong is told to whoever asks."""
         with suppress(QAError):
-            self.searcher.refresh()
+            self.searcher.refresh(PATIENCE if self.catalogue.database.shared else None)
 
     def _vocabulary(self) -> Vocabulary | None:
         """Of the default model alone: how many cuts tell a foreign language was measured with its tokenizer."""

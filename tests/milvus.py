@@ -18,7 +18,7 @@ from index.ledger import Ledger
 if TYPE_CHECKING:
     from index.milvus import MilvusEngine
 
-_BEGINS = 60.0
+_BEGINS = 150.0
 """Seconds that a server has to begin."""
 
 
@@ -36,13 +36,14 @@ class MilvusServer:
 
     def start(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, start_new_session=True)
         end = time.monotonic() + _BEGINS
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"{self._command()[0]} did not begin: see {self._folder}/server.log")
-            time.sleep(0.25)
+        with (self._folder / "server.log").open("ab") as log:
+            while not self._answers():
+                if time.monotonic() > end:
+                    raise RuntimeError(f"{self._command()[0]} did not begin: see {self._folder}/server.log")
+                if self._process is None or self._process.poll() is not None:  # as who looks after it would do
+                    self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, start_new_session=True)
+                time.sleep(0.25)
 
     def kill(self) -> None:
         """At once, as by a power failure."""

@@ -405,7 +405,7 @@ def test_marks_of_what_is_under_way_elsewhere_are_not_copied(library: Library, m
         stamp_fingerprint(connection, {"forgotten": "1 a", "purged": "1 a", "cleared": "1 a", "unlogged": "1"})
     copied(library, there)
     copied(there, back)
-    assert set(back.catalogue.fingerprint()) == {"format", "edition", "chunking", "model", COPIED}
+    assert set(back.catalogue.fingerprint()) == {"format", "edition", "library", "chunking", "model", COPIED}
 
 
 def test_nothing_is_copied_from_nothing(make_library: Make) -> None:

@@ -35,7 +35,7 @@ def opened(eval_set: EvalSet, settings: Settings, progress: Progress | None = No
             raise IndexMissing(f"nothing is indexed in {settings.data}", "Index your documents, or give --folder.")
     else:
         data = settings.cache / "eval" / "libraries" / _place(eval_set.corpus, settings)
-        library = open_library(settings.model_copy(update={"data": data}), make=True, load_when_needed=True)
+        library = open_library(settings.apart(data), make=True, load_when_needed=True)
     try:
         if library.model.load_once() is None:
             raise ModelError(f"only BM25 could be measured: {library.model.reason}", "Install the model.")

@@ -104,7 +104,7 @@ def main() -> None:
     questions = load(folder)
     console = Console()
     with tempfile.TemporaryDirectory(prefix="qa-eval-") as data:
-        library = open_library(settings(data=Path(data)), make=True, load_when_needed=True)
+        library = open_library(settings().apart(Path(data)), make=True, load_when_needed=True)
         try:
             files = list(find_files([folder / "pdfs"]))
             pages, seconds = reading_speed(library, files)

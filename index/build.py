@@ -14,10 +14,10 @@ from index.catalogue import Catalogue
 from index.chunk import Chunking, WordPieces, chunk
 from index.embed import Embedder
 from index.engine import Engine
-from index.errors import DocumentError
+from index.errors import DocumentError, Lost
 from index.refit import Refit
 from index.schema import DocumentSummary, StoredPassage
-from index.sources import Origin
+from index.sources import Fence, Origin
 from index.types import Document, Passage, PassageVectors, Stamp, Vector
 
 GROUP_DOCUMENTS = 64
@@ -27,6 +27,8 @@ MOST_PASSAGES = 100_000
 _BATCH_TEXTS = 512
 """Texts embedded at a time: enough to fill the model's batches, few enough to show progress."""
 
+_Ready = tuple[Document, Sequence[Passage], Sequence[PassageVectors] | None]
+"""To be stored."""
 Progress = Callable[[float, float], None]
 """Called with how many passages were embedded since the last call, and which share of those still to do that is."""
 
@@ -85,19 +87,28 @@ class Builder:
         return outcome
 
     def put_all(
-        self, documents: Iterable[Document], progress: Progress | None = None
+        self,
+        documents: Iterable[Document],
+        progress: Progress | None = None,
+        fences: Mapping[str, Fence] = MappingProxyType({}),
     ) -> Iterator[Report | DocumentError]:
-        """The same for many, in their order. Some at a time are embedded together and stored in one transaction."""
+        """The same for many, in their order. Some at a time are embedded together and stored in one transaction.
+
+        One whose fence, of `fences` by document id, raises Lost is left out, which is then its outcome. A fence has to
+        be there by the time that its document has been given.
+        """
         for group in _groups(documents):
-            yield from self.put_group(group, progress)
+            yield from self.put_group(group, progress, fences=fences)
 
     def put_group(
         self,
         group: Sequence[Document],
         progress: Progress | None = None,
         origins: Mapping[str, Origin] = MappingProxyType({}),
+        fences: Mapping[str, Fence] = MappingProxyType({}),
     ) -> list[Report | DocumentError]:
-        """Some documents together, in one transaction; `origins` has the files that they come from, by document id."""
+        """Some documents together, in one transaction; `origins` has the files that they come from, by document id. A
+        text whose fence, of `fences`, raises Lost is left out; a file that is lost raises it, and nothing is stored."""
         before = self.catalogue.documents([document.id for document in group])
         outcomes: dict[int, Report | DocumentError] = {}
         cut: dict[int, list[Passage]] = {}
@@ -111,10 +122,11 @@ class Builder:
                 outcomes[number] = error
         if cut:
             made = [(group[number], passages) for number, passages in cut.items()]
-            embedded = self._store(made, before, progress, origins)
+            embedded, lost = self._store(made, before, progress, origins, fences)
             for number, passages in cut.items():
-                state: State = "replaced" if group[number].id in before else "added"
-                outcomes[number] = _report(group[number], state, len(passages), embedded)
+                document = group[number]
+                state: State = "replaced" if document.id in before else "added"
+                outcomes[number] = lost.get(document.id) or _report(document, state, len(passages), embedded)
         return [outcomes[number] for number in range(len(group))]
 
     def _store(
@@ -123,20 +135,33 @@ class Builder:
         before: Mapping[str, Document],
         progress: Progress | None,
         origins: Mapping[str, Origin],
-    ) -> bool:
-        """Whether all of it is embedded."""
+        fences: Mapping[str, Fence],
+    ) -> tuple[bool, dict[str, Lost]]:
+        """Whether all of it is embedded, and what was left out, by document id."""
         embedder = self._embedder()
         if embedder is None:
-            self.catalogue.put_all([(document, passages, None) for document, passages in made], origins)
+            lost = self._put([(document, passages, None) for document, passages in made], origins, fences)
             # The model may have come meanwhile.
-            return all(self._embed(document.id, progress) for document, _ in made)
+            return all(self._embed(document.id, progress) for document, _ in made if document.id not in lost), lost
         replaced = [document.id for document, _ in made if document.id in before]
         known = [stored for document_id in replaced for stored in self.catalogue.passages_of(document_id)]
         vectors = iter(embed([one for _, passages in made for one in passages], embedder, known, progress))
-        self.catalogue.put_all(
-            [(document, passages, list(islice(vectors, len(passages)))) for document, passages in made], origins
-        )
-        return True
+        ready = [(document, passages, list(islice(vectors, len(passages)))) for document, passages in made]
+        return True, self._put(ready, origins, fences)
+
+    def _put(
+        self, ready: Sequence[_Ready], origins: Mapping[str, Origin], fences: Mapping[str, Fence]
+    ) -> dict[str, Lost]:
+        """Store documents, in one transaction unless one of them is lost; those that are, by id."""
+        try:
+            self.catalogue.put_all(ready, origins, fences)
+        except Lost as error:
+            if origins:  # files that belong together: whoever gave them parts them
+                raise
+            if len(ready) == 1:
+                return {ready[0][0].id: error}
+            return {key: lost for one in ready for key, lost in self._put([one], origins, fences).items()}
+        return {}
 
     def _unchanged(self, document: Document, progress: Progress | None) -> Report:
         self._embed(document.id, progress)

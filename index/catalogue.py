@@ -38,6 +38,7 @@ from index.schema import DocumentSummary, StoredPassage
 from index.select import Filter, selected
 from index.shelf import Shelf
 from index.sources import (
+    Fence,
     Origin,
     Sources,
     detach,
@@ -274,10 +275,12 @@ class Catalogue:
         self,
         made: Sequence[tuple[Document, Sequence[Passage], Sequence[PassageVectors] | None]],
         origins: Mapping[str, Origin] = MappingProxyType({}),
+        fences: Mapping[str, Fence] = MappingProxyType({}),
     ) -> int:
         """Add or replace documents, all of them or none; returns the new generation.
 
-        `origins` has the files that they were read from, by document id: each then belongs to that document alone.
+        `origins` has the files that they were read from, by document id: each then belongs to that document alone;
+        `fences`, by document id, too, what else may stop one: nothing is stored where one raises.
         Every passage must be a slice of its document; a passage that is not is a bug and raises ValueError.
         Raises DocumentError when a file to be kept has changed since it was read, NameTaken when one that yields would
         take the place of another; nothing is stored then.
@@ -288,6 +291,8 @@ class Catalogue:
         }
         with self.changing() as connection:
             for key, (document, _) in last.items():
+                if key in fences:
+                    fences[key](connection)
                 if key in origins:
                     give_way(connection, document, origins[key])
             replaced = originals_of(connection, last)

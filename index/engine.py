@@ -78,6 +78,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def average(self) -> float | None:
+        """Terms of a passage, as BM25's weights were made, where that is fixed; None where it is always that of now."""
+        ...
+
+    @property
     def degraded(self) -> str | None:
         """What answers may lack for now, and why."""
         ...

@@ -4,6 +4,7 @@ QAError
     DocumentError    unreadable, encrypted, empty, too large: names the file; the other files go on
         NameTaken    another file has its name, and was not to be replaced
         Twin         its content was stored meanwhile, as another file
+        Lost         another process has taken it in meanwhile
     IndexMissing     nothing is indexed yet
     IndexMismatch    the index was made with another model, chunking or format
     IndexLocked      another process is writing
@@ -40,6 +41,10 @@ class Twin(DocumentError):
     def __init__(self, message: str, hint: str, document_id: str) -> None:
         super().__init__(message, hint)
         self.document_id = document_id
+
+
+class Lost(DocumentError):
+    """A document is not this process's to take in any more: another one has done so; nothing was done."""
 
 
 class IndexMissing(QAError):

@@ -88,6 +88,10 @@ class LocalEngine:
     def stale(self) -> bool:
         return False
 
+    @property
+    def average(self) -> float | None:
+        return self._bm25.average
+
     def snapshot(self) -> State:
         return self._state
 

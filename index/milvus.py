@@ -199,7 +199,7 @@ class MilvusEngine:
         return True
 
     def close(self) -> None:
-        """At once, whoever has the turn: what is being written ends with an EngineError, and is never published."""
+        """At once, whoever has the turn: what is being written, or waits for it, ends with an EngineError."""
         self._closed = True
         self._milvus.close()
 

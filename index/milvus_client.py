@@ -128,15 +128,15 @@ class Milvus:
         """
 
         def insert(client: MilvusClient) -> int:
-            connection = client._get_connection()  # the client's own `insert` keeps the time to itself
             seconds = self._timeout * LONGER
             try:
-                # Were the time given by its name, pymilvus would insert again and again for as long.
-                done = connection.insert_rows(collection, list(rows), None, None, seconds, retry_times=0)
+                # The client's own `insert` keeps the time to itself. And were the timeout given by its name, pymilvus
+                # would insert again and again for as long.
+                done = client._get_connection().insert_rows(collection, list(rows), None, None, seconds, retry_times=0)
             except Exception as error:
                 if "DEADLINE_EXCEEDED" in str(error):
                     raise
-                done = connection.upsert_rows(collection, list(rows), timeout=seconds)
+                done = client._get_connection().upsert_rows(collection, list(rows), timeout=seconds)
             return int(done.timestamp)
 
         return self._call("store passages", insert, collection)

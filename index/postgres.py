@@ -256,7 +256,7 @@ class PostgreSQL:
         if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             return StorageError(
                 f"{self.name} cannot be reached: {why}",
-                "See that the server runs, and that QA_CATALOGUE is right; the service goes on by itself.",
+                "See that the server runs, that QA_CATALOGUE is right, and that the database was created there.",
             )
         return StorageError(f"{self.name} cannot be used: {why}", "See that its user may create and change tables.")
 

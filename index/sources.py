@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -23,10 +25,16 @@ from index.types import Document
 
 Fence = Callable[[sa.Connection], None]
 """Called in the transaction that stores a file; raises what stops it when the file is not to be stored any more."""
-
-
-_SWEPT = 100
-"""Files removed from a store in one turn."""
+_LOOKED = 100
+"""Files that no document is of, looked for at a time."""
+_SWEPT = 10
+"""Files removed from a store in one turn, for which other writers wait."""
+_TORN = 3_600.0
+"""Seconds after which a file that was not written to its end was given up, and between two looks for such."""
+_FOLDER = "originals"
+"""The folder of the store in which originals are."""
+_UNUSED = ~sa.exists().where(tables.documents.c.original == tables.originals.c.sha256)
+"""Of originals: no document is of it. PostgreSQL would look at all documents for each original with NOT IN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,7 @@ class Sources:
     ) -> None:
         self._read = read
         self._changing = changing
+        self._tidied = -math.inf
 
     def of(self, source: str) -> Known | None:
         """The document of a file; a text added under that name without a file is none."""
@@ -167,16 +176,24 @@ class Sources:
                     self.store.write(_key(sha256), durably(data))
 
     def sweep(self) -> int:
-        """Remove from the store what no document is of any more; how many files that were."""
+        """Remove from the store what no document is of any more, some of it at a time; how many files that were."""
         if self.store is None:
             return 0
+        if time.monotonic() > self._tidied + _TORN:
+            self._tidied = time.monotonic()
+            self.store.tidy(_FOLDER, _TORN)
         files = tables.originals.c
-        unused = (sa.func.length(files.bytes) == 0) & files.sha256.not_in(sa.select(tables.documents.c.original))
+        unused = (sa.func.length(files.bytes) == 0) & _UNUSED
         with self._read() as connection:
-            if connection.scalar(sa.select(files.sha256).where(unused).limit(1)) is None:
-                return 0
+            found = list(connection.scalars(sa.select(files.sha256).where(unused).limit(_LOOKED)))
+        return sum(self._remove(found[start : start + _SWEPT]) for start in range(0, len(found), _SWEPT))
+
+    def _remove(self, sha256s: Sequence[str]) -> int:
+        """Remove those of some files that no document is of still; how many that were."""
+        assert self.store
+        files = tables.originals.c
         with self._changing() as connection:  # whoever stores such a content takes this turn, too, and looks for it
-            found = list(connection.scalars(sa.select(files.sha256).where(unused).limit(_SWEPT)))
+            found = list(connection.scalars(sa.select(files.sha256).where(files.sha256.in_(sha256s), _UNUSED)))
             for sha256 in found:
                 self.store.remove(_key(sha256))
             connection.execute(sa.delete(tables.originals).where(files.sha256.in_(found)))
@@ -332,16 +349,14 @@ def _size(file: Path) -> int:
 
 
 def _key(sha256: str) -> str:
-    return f"originals/{sha256}"
+    return f"{_FOLDER}/{sha256}"
 
 
 def forget_originals(connection: sa.Connection, sha256s: Collection[str]) -> None:
     """Delete files that no document is of any more; of those in a store the rows stay until it is swept."""
-    wanted = sa.select(tables.documents.c.original)
-    gone = tables.originals.c.sha256.in_([one for one in sha256s if one]) & (
-        sa.func.length(tables.originals.c.bytes) > 0
-    )
-    connection.execute(sa.delete(tables.originals).where(gone, tables.originals.c.sha256.not_in(wanted)))
+    files = tables.originals.c
+    gone = files.sha256.in_([one for one in sha256s if one]) & (sa.func.length(files.bytes) > 0)
+    connection.execute(sa.delete(tables.originals).where(gone, _UNUSED))
 
 
 def originals_of(connection: sa.Connection, document_ids: Collection[str]) -> list[str]:

@@ -5,7 +5,9 @@ Content is written before a row of the catalogue tells of it, and removed after 
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -20,6 +22,10 @@ from index.errors import StoreError, UsageError
 
 Write = Callable[[Path], object]
 """Puts content at a path, where it is on the disk when it returns."""
+_PARTIAL = ".partial"
+"""How the name of a file ends that is not written to its end."""
+_NOT_FOR_FOLDERS = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS)
+"""What some mounted file systems answer who is asked to put a folder on the disk."""
 _TIMES = ("LastModified", "last_modified", "mtime", "modified", "updated", "created")
 """What file systems call the time of a file's last change."""
 _BACK = "Bring it back, or set QA_FILES to where it is; what waits is gone on with by itself."
@@ -34,7 +40,7 @@ class Store(Protocol):
         ...
 
     def write(self, key: str, write: Write) -> None:
-        """Keep what `write` puts at the path that it is given."""
+        """Keep what `write` puts at the path that it is given: all of it, or what was there before."""
         ...
 
     def local(self, keys: Sequence[str]) -> AbstractContextManager[list[Path]]:
@@ -61,6 +67,10 @@ class Store(Protocol):
         """What lies in a folder, and how many seconds ago something of it was written; 0 where that is not known."""
         ...
 
+    def tidy(self, folder: str, age: float) -> None:
+        """Remove from a folder what was not written to its end, since a crash came between, so many seconds ago."""
+        ...
+
 
 def open_store(address: str) -> Store:
     """A folder by its path or its `file:` URL; anything else by fsspec. Raises UsageError, StoreError."""
@@ -85,11 +95,20 @@ class FolderStore:
 
     def write(self, key: str, write: Write) -> None:
         with self._translated():
-            folder = self._folder
-            for part in PurePosixPath(key).parts[:-1]:
-                folder /= part
-                folder.mkdir(0o700, exist_ok=True)
-            write(self._folder / key)
+            path = self._folder / key
+            for folder in [self._folder / one for one in reversed(PurePosixPath(key).parents[:-1])]:
+                with suppress(FileExistsError):
+                    folder.mkdir(0o700)
+                    _sync(folder.parent)
+            partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}{_PARTIAL}")
+            try:
+                write(partial)
+                partial.replace(path)
+            except BaseException:
+                with suppress(OSError):
+                    partial.unlink(missing_ok=True)
+                raise
+            _sync(path.parent)
 
     @contextmanager
     def local(self, keys: Sequence[str]) -> Iterator[list[Path]]:
@@ -116,7 +135,14 @@ class FolderStore:
     def ages(self, folder: str) -> Iterator[tuple[str, float]]:
         for path in (self._folder / folder).glob("*"):
             with suppress(OSError):
-                yield path.name, time.time() - path.stat().st_mtime
+                if path.suffix != _PARTIAL:
+                    yield path.name, time.time() - path.stat().st_mtime
+
+    def tidy(self, folder: str, age: float) -> None:
+        for path in (self._folder / folder).glob(f"*{_PARTIAL}"):
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > age:
+                    path.unlink()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -202,6 +228,9 @@ class RemoteStore:
         for name, changed in latest.items():
             yield name, time.time() - changed
 
+    def tidy(self, folder: str, age: float) -> None:
+        """Object stores show nothing of the kind: what was not written to its end is not there."""
+
     def _at(self, key: str) -> str:
         return f"{self._root}/{key}"
 
@@ -226,6 +255,19 @@ def _changed(about: Mapping[str, Any]) -> float:
         if isinstance(given, int | float):
             return float(given)
     return time.time()
+
+
+def _sync(folder: Path) -> None:
+    """See that the names in a folder are on the disk, where its file system can be asked to."""
+    if hasattr(os, "O_DIRECTORY"):  # Windows cannot open a folder
+        descriptor = os.open(folder, os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in _NOT_FOR_FOLDERS:
+                raise
+        finally:
+            os.close(descriptor)
 
 
 def durably(data: bytes) -> Write:

@@ -14,6 +14,8 @@ PAUSE = 1.0
 """Seconds between two rounds."""
 LATER = 60.0
 """The same after one that failed."""
+SOON = 5.0
+"""The same where that was most likely a server which is away."""
 _ENDS = 5.0
 """Seconds that the end waits for a round; what it leaves undone is done by the next process."""
 
@@ -56,4 +58,4 @@ class Attendant:
             _log.warning("%s. %s", error.message, error.hint)
         except Exception:  # noqa: BLE001  the next round may do better
             _log.exception("a round failed")
-        return LATER
+        return LATER if self._wait is None else SOON

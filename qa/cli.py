@@ -213,6 +213,9 @@ def status(data: Data = None, model: ModelName = None, as_json: Json = False) ->
             installed, computed = f"{error.message}. {error.hint}", "none: BM25 answers alone"
         facts = {
             "data": str(library.settings.data.absolute()),
+            "catalogue": library.catalogue.database.name,
+            "files": library.files.name if library.files else "with the documents",
+            "engine": library.engine_place,
             "documents": documents,
             "passages": passages,
             "passages_not_embedded": pending,

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_cache_path
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from index.chunk import Chunking
 from index.embed import DEFAULT_MODEL
-from index.errors import QAError
+from index.errors import QAError, UsageError
 from index.load.draft import Options
 from index.load.sandbox import Limits
 
@@ -140,12 +140,6 @@ class Settings(BaseSettings):
     def _none_when_empty(cls, value: object) -> object:
         return None if value == "" else value
 
-    @model_validator(mode="after")
-    def _engine_has_an_address(self) -> Settings:
-        if self.engine == "milvus" and not self.engine_uri:
-            raise ValueError("needs QA_ENGINE_URI, such as http://127.0.0.1:19530")
-        return self
-
     @field_validator("cors")
     @classmethod
     def _origins(cls, value: str) -> str:
@@ -153,6 +147,11 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
                 raise ValueError(f"{origin} is no origin such as https://intranet.example.org")
         return value
+
+    def apart(self, data: Path) -> Settings:
+        """The same for a library of its own in that folder, whatever servers are set."""
+        alone = {"data": data, "catalogue": "", "files": "", "engine": "local", "engine_uri": ""}
+        return self.model_copy(update=alone)
 
     @property
     def names(self) -> frozenset[str] | None:
@@ -195,10 +194,24 @@ def settings(**given: object) -> Settings:
     Raises QAError naming the variable that is wrong.
     """
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        chosen = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
         name = f"QA_{first['loc'][0]}".upper()
         raise QAError(
             f"{name} is {first['input']!r}: {first['msg'].lower()}", f"Set {name} to another value."
         ) from error
+    _check_engine(chosen)
+    return chosen
+
+
+def _check_engine(chosen: Settings) -> None:
+    """Raises UsageError for an address that is none of Milvus's."""
+    uri, lite = chosen.engine_uri, chosen.engine_uri.endswith(".db")
+    if chosen.engine == "milvus" and not (lite or re.match(r"https?://[^/]", uri)):
+        what = "is no address of Milvus" if uri else "is missing, which QA_ENGINE=milvus needs"
+        hint = "Write http://host:19530, or a path that ends in .db for Milvus Lite in this process."
+        raise UsageError(f"QA_ENGINE_URI {what}", hint)
+    if chosen.engine == "milvus" and lite and chosen.workers > 1:
+        hint = "Run it as a server (milvus-lite server) and give its address, or take one process."
+        raise UsageError("a file of Milvus Lite is for one process, QA_WORKERS asks for more", hint)

@@ -64,7 +64,7 @@ def answered() -> dict[str, Any]:
     from qa.wire import index_seeds, open_library
 
     with TemporaryDirectory() as data:
-        library = open_library(settings(data=Path(data)), make=True, load_when_needed=True)
+        library = open_library(settings().apart(Path(data)), make=True, load_when_needed=True)
         index_seeds(library)
         answer = library.answerer.ask(**QUESTIONS["plain"]["value"])
         library.close()

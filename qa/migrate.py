@@ -131,6 +131,7 @@ def run(
             contents = Comparison(source.catalogue, target.catalogue, migration.done).contents(stages["Comparing"])
             answers = None
             if not (contents.differences or migration.done.left_out):
+                _weigh_alike(source, target)
                 answers = compare_answers(source.searcher, target.searcher, questions, stages["Asking"])
             differing = contents.differences or (answers and answers.differences)
             if not (differing and migration.moved(stamp)):
@@ -151,6 +152,13 @@ def run(
         time.monotonic() - began,
         copied_tokens,
     )
+
+
+def _weigh_alike(source: Library, target: Library) -> None:
+    """Have the embedded engine take Milvus's average length of a passage, which is that of when it was filled."""
+    by_engine = {one.settings.engine: one for one in (source, target)}
+    if len(by_engine) == 2:
+        by_engine["local"].weigh_by(by_engine["milvus"].average)
 
 
 def _copy_tokens(source: Library, target: Library) -> int:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from index import schema as tables
 from index.catalogue import Catalogue
 from index.database import Database
-from index.errors import StorageError
+from index.errors import Lost, StorageError
 from index.lock import ProcessLock
 
 OPEN = ("queued", "reading", "embedding")
@@ -31,10 +31,6 @@ _OLDEST = 256
 """Jobs among which it is looked for free files first: with a hundred thousand that wait, looking at all takes long."""
 
 Ended = Literal["done", "failed"]
-
-
-class Lost(StorageError):
-    """A file is not this process's any more: its connection broke, and another one has taken it in."""
 
 
 @dataclass(frozen=True, slots=True)

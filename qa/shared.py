@@ -90,6 +90,10 @@ class Shared(Protocol):
         """Drop what was told of a file that is done, and its password."""
         ...
 
+    def tidy(self) -> None:
+        """The same for all that are done, after whoever had them was killed before it came to that."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -142,6 +146,9 @@ class SharedFile:
     def forget(self, job: str, number: int) -> None:
         for table in ("shares", "passwords"):
             self._run(f"DELETE FROM {table} WHERE job = ? AND number = ?", job, number)  # noqa: S608
+
+    def tidy(self) -> None:
+        """Nothing: all of it goes with the service."""
 
     def close(self) -> None:
         with self._lock:

@@ -50,6 +50,12 @@ _FORGET = (
     "DELETE FROM shared_shares WHERE job = :job AND number = :number",
     "DELETE FROM shared_passwords WHERE job = :job AND number = :number",
 )
+_LEFT = (
+    "DELETE FROM shared_shares USING job_files AS file WHERE job = job_id AND shared_shares.number = file.number "
+    "AND file.state IN ('done', 'failed')",
+    "DELETE FROM shared_passwords USING job_files AS file WHERE job = job_id AND shared_passwords.number = file.number "
+    "AND file.state IN ('done', 'failed')",
+)
 _OLD = "DELETE FROM shared_rates WHERE due < extract(epoch FROM clock_timestamp())"
 _SWEEP = 1_000
 """Requests after which clients that stay away are forgotten."""
@@ -124,6 +130,11 @@ class SharedDatabase:
         """Raises StorageError."""
         for statement in _FORGET:
             self._run(statement, job=job, number=number)
+
+    def tidy(self) -> None:
+        """Raises StorageError."""
+        for statement in _LEFT:
+            self._run(statement)
 
     def close(self) -> None:
         self._pool.dispose()

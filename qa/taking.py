@@ -18,14 +18,15 @@ import sqlalchemy as sa
 from index import schema as tables
 from index.build import Report
 from index.catalogue import Catalogue
-from index.errors import Busy, DocumentError, IndexLocked, NameTaken, QAError, StorageError, StoreError
+from index.errors import Busy, DocumentError, IndexLocked, Lost, NameTaken, QAError, StorageError, StoreError
 from index.ingest import FileRequest, Ingest, Listener, Stage
 from index.load import from_text
 from index.load.draft import Options
+from index.sources import Fence
 from index.store import Store
 from index.types import Document
 from qa.logs import traced
-from qa.queue import TOGETHER, Claim, Lost, Queue, Waiting, is_open, waits
+from qa.queue import TOGETHER, Claim, Queue, Waiting, is_open, waits
 from qa.shared import Shared
 
 _log = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class Taking:
         except IndexLocked:
             time.sleep(RETRY)
         except Exception as error:
-            if isinstance(error, StoreError) or (claim.shared and isinstance(error, StorageError | Busy)):
+            if isinstance(error, StoreError | Lost) or (claim.shared and isinstance(error, StorageError | Busy)):
                 raise
             _log.exception("job %s failed", claim.jobs[0])
             if claim.shared and len(claim.files) > 1:  # which of them it was is to be seen; the others are innocent
@@ -141,7 +142,10 @@ class Taking:
             closing(self._outcomes(claim, dict(zip(map(str, paths), claim.files, strict=True)))) as outcomes,
         ):
             for file, outcome in outcomes:
-                self._settle(claim, file, outcome)
+                if isinstance(outcome, Lost):  # whoever has taken it in has settled it
+                    _log.info("%s", outcome.message)
+                else:
+                    self._settle(claim, file, outcome)
                 left[file.job_id] -= 1
                 if not left[file.job_id]:
                     self._finish(file.job_id)
@@ -158,8 +162,9 @@ class Taking:
                 texts.append((file, Path(path)))
             elif file.request["kind"] == "text":
                 yield file, DocumentError(f"{file.name} is not there any more", "Send it again.")
-        documents = (self._text(claim, *one) for one in texts)
-        for (file, _), outcome in zip(texts, self._ingest.builder.put_all(documents), strict=True):
+        fences = dict[str, Fence]()
+        documents = (self._text(claim, *one, fences) for one in texts)
+        for (file, _), outcome in zip(texts, self._ingest.builder.put_all(documents, fences=fences), strict=True):
             yield file, outcome
 
         def stage(request: FileRequest, stage: Stage, share: float) -> None:
@@ -171,10 +176,13 @@ class Taking:
         for request, result in self._ingest.run(requests, Listener(stage)):
             yield paths[str(request.path)], result
 
-    def _text(self, claim: Claim, file: Waiting, path: Path) -> Document:
+    def _text(self, claim: Claim, file: Waiting, path: Path, fences: dict[str, Fence]) -> Document:
+        """The document, whose fence is put with the others."""
         claim.check(file)
         given = json.loads(path.read_bytes())
-        return from_text(given.pop("text"), **given | {"tags": tuple(given.get("tags", ()))})
+        document = from_text(given.pop("text"), **given | {"tags": tuple(given.get("tags", ()))})
+        fences[document.id] = lambda connection: claim.guard(file, connection)
+        return document
 
     def _request(self, claim: Claim, file: Waiting, path: Path) -> FileRequest:
         given = file.request
@@ -230,11 +238,12 @@ class Taking:
             time.sleep(RETRY)
 
     def _sweep(self) -> None:
-        """Remove originals that no document is of any more from the store, from time to time, when nothing else is to
-        be done."""
+        """Remove what killed processes have left, and originals that no document is of, from time to time, when
+        nothing else is to be done."""
         if time.monotonic() > self._swept + _SWEEP:
             self._swept = time.monotonic()
             with suppress(QAError):
+                self._shared.tidy()
                 while self._catalogue.sources.sweep() and not self.closing:
                     pass
 

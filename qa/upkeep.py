@@ -94,12 +94,15 @@ def forget(
             if known:
                 found[name] = known
         library.forgetting.forget(*dict.fromkeys(found.values()))
+        server = library.catalogue.database.shared
+        place = "the database" if server else "the data folder"
+        left = "Backups, the server's write-ahead log and replicas" if server else "Backups"
     missing = [name for name in documents if name not in found]
     if as_json:
         print_json({"forgotten": list(found), "missing": missing})
     elif found:
-        typer.echo(plain(f"Forgot {', '.join(found)}: the data folder holds no trace any more."))
-        typer.echo("Backups, and the files that it came from, are where they were.")
+        typer.echo(plain(f"Forgot {', '.join(found)}: {place} holds no trace any more."))
+        typer.echo(f"{left}, and the files that it came from, are where they were.")
     if missing:
         typer.secho(plain(f"No such document: {', '.join(missing)}. See: qa list"), fg="red", err=True)
         raise typer.Exit(1)

@@ -17,7 +17,7 @@ from index.build import Builder, Progress, Report
 from index.catalogue import FILE, Catalogue
 from index.database import Database
 from index.engine import Engine
-from index.errors import DocumentError, EngineError, IndexLocked, IndexMissing, ModelError, QAError
+from index.errors import DocumentError, EngineError, IndexLocked, IndexMissing, ModelError, QAError, StorageError
 from index.forget import Forgetting
 from index.fusion import Vocabulary
 from index.ingest import FileRequest, Ingest
@@ -28,7 +28,7 @@ from index.pieces import ModelPieces, word_pieces
 from index.ranking import RANKING, Ranking
 from index.rerank import load_reranker
 from index.search import PATIENCE, Searcher
-from index.store import open_store
+from index.store import Store, durably, open_store
 from index.types import Stamp
 from qa.answer import Answerer, Models
 from qa.attendant import Attendant
@@ -41,6 +41,8 @@ from qa.shared import Shared, SharedFile
 
 _log = logging.getLogger(__name__)
 
+_OWNER = "library"
+"""In a store of files: whose they are."""
 UNREADABLE = f"{SHIPPED}, since this library's own cannot be read"
 RERANKER_AWAY, READER_AWAY = "passages are not reranked", "whole sentences are marked"
 
@@ -60,6 +62,7 @@ class Library:
         serving: bool,
         ranking: Ranking = RANKING,
         shared: Path | None = None,
+        makes_store: bool = True,
     ) -> None:
         self.settings = settings
         self.ranking = ranking
@@ -83,7 +86,7 @@ class Library:
         self.builder = Builder(self.catalogue, self._pieces, settings.chunking, self._embedder)
         self.sandbox = Sandbox(settings.limits)
         self.ingest = Ingest(self.builder, self.sandbox, settings.originals)
-        self.files = open_store(settings.files) if settings.files else None
+        self.files = self._open_files(makes_store) if settings.files else None
         self.catalogue.sources.store = self.files
         self.shared = _shared(self.catalogue.database, shared)
         self.jobs = Jobs(
@@ -97,11 +100,46 @@ class Library:
         database = self.catalogue.database
         self._attendant = Attendant(self._attend, database.wait if database.shared else None)
 
+    def _open_files(self, makes: bool) -> Store:
+        """The store of this library's files, which says whose it is. Raises StorageError where it does not, as where a
+        disk was not mounted; the first of a library's services says so, if it `makes` one."""
+        try:
+            return self._own_files(makes)
+        except BaseException:
+            self.catalogue.close()
+            raise
+
+    def _own_files(self, makes: bool) -> Store:
+        store, mine = open_store(self.settings.files), self.catalogue.library()
+        found = store.read(_OWNER).decode() if store.size(_OWNER) is not None else ""
+        if makes and not found:
+            store.write(_OWNER, durably(mine.encode()))
+        elif found != mine:
+            whose = "holds the files of another library" if found else "holds no files of this library"
+            raise StorageError(f"{store.name} {whose}", "Mount it, or set QA_FILES to where the services put files.")
+        return store
+
     @property
     def place(self) -> str:
         """Where documents are stored, as people call it."""
         database = self.catalogue.database
         return database.name if database.shared else str(self.settings.data)
+
+    @property
+    def engine_place(self) -> str:
+        """Where is searched, as people call it; without user or password."""
+        uri = self.settings.engine_uri
+        return str(self.engine_folder) if self.settings.engine == "local" else uri.rpartition("@")[2]
+
+    @property
+    def average(self) -> float | None:
+        """Terms of a passage, as passages are weighed with, where that number is fixed."""
+        self.searcher.refresh()
+        return self._engine.average
+
+    def weigh_by(self, average: float | None) -> None:
+        """Take that number for the average, once the search index is opened."""
+        self.ranking = replace(self.ranking, bm25=replace(self.ranking.bm25, average=average))
 
     @property
     def engine_folder(self) -> Path:
@@ -251,14 +289,16 @@ def open_library(
     serving: bool = False,
     ranking: Ranking = RANKING,
     shared: Path | None = None,
+    makes_store: bool = True,
 ) -> Library:
     """Open the data folder. Raises IndexMissing when there is none and `make` is false, and what `Library` raises.
 
-    `shared` is the folder of a service of several processes, see `qa.shared`.
+    `shared` is the folder of a service of several processes, see `qa.shared`; whoever only takes files in does not make
+    a store of files.
     """
     if not make and not settings.catalogue and not (settings.data / FILE).exists():
         raise IndexMissing(f"nothing is indexed in {settings.data}", "Run: qa index FILE_OR_FOLDER…")
-    return Library(settings, remake, load_when_needed, serving, ranking, shared)
+    return Library(settings, remake, load_when_needed, serving, ranking, shared, makes_store)
 
 
 def _shared(database: Database, folder: Path | None) -> Shared:

@@ -63,7 +63,7 @@ def _opened(settings: Settings, ended: threading.Event) -> Library | None:
     told = False
     while not ended.is_set():
         try:
-            return open_library(settings, make=True)
+            return open_library(settings, make=True, makes_store=not settings.catalogue)
         except StorageError as error:
             if not settings.catalogue:
                 raise

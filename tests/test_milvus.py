@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
@@ -20,7 +22,7 @@ from index.build import catch_up
 from index.catalogue import Catalogue
 from index.errors import EngineError
 from index.milvus import MilvusEngine
-from index.milvus_client import VectorIndex
+from index.milvus_client import Milvus, VectorIndex
 from index.milvus_search import MilvusSnapshot
 from index.types import Document, PassageVectors, Stamp, Vectors
 from tests.conftest import ROOT
@@ -154,6 +156,47 @@ def test_engines_over_one_ledger_see_each_other_s_writes_and_take_turns(lite: Li
     assert one.snapshot().weights(["alpha"]) == other.snapshot().weights(["alpha"])
 
 
+def test_what_another_process_put_there_again_is_adopted_though_the_stamp_is_the_same(
+    lite: LiteServer, engines: Engines
+) -> None:
+    one, other = engines(lite, grace=0.0), engines(lite, grace=0.0)
+    add(one, "a", 1)
+    other.look()
+    assert dense_ids(other) == {"a"}
+    with one.turn():
+        one.clear()
+        put(one, "a", "alpha")
+        one.commit(Stamp(1))
+    one.maintain()
+    with pytest.raises(EngineError):
+        dense_ids(other)
+    other.take_over()
+    assert (dense_ids(other), other.stale, other.degraded) == ({"a"}, False, None)
+
+
+def test_one_that_waits_for_its_turn_is_closed_at_once(lite: LiteServer, engines: Engines) -> None:
+    one, other, raised = engines(lite), engines(lite), list[str]()
+
+    def commit() -> None:
+        put(other, "a", "alpha")
+        try:
+            other.commit(Stamp(1))
+        except EngineError as error:
+            raised.append(error.message)
+
+    thread = threading.Thread(target=commit)
+    with one.turn():
+        thread.start()
+        until(lambda: bool(other._staged))
+        before = time.monotonic()
+        other.close()
+        assert time.monotonic() - before < 1
+    thread.join()
+    assert raised == ["the search index was closed"]
+    one.look()
+    assert one.stamp == Stamp()
+
+
 def test_what_was_superseded_goes_after_a_while_and_only_then(lite: LiteServer, engines: Engines) -> None:
     engine = engines(lite, grace=0.5)
     add(engine, "a", 1)
@@ -242,6 +285,34 @@ def test_every_acknowledged_commit_is_read_back_after_the_server_was_killed(
     assert dense_ids(engine) == {"first", *acknowledged}
     add(engine, "after", 2000)
     assert dense_ids(engine) == {"first", *acknowledged, "after"}
+
+
+class LostReply(grpc.RpcError):  # type: ignore[misc]
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+    def details(self) -> str:
+        return "connection reset"
+
+
+@pytest.mark.parametrize("kind", ["server", "lite"])
+def test_rows_are_there_once_though_the_reply_to_their_insert_was_lost(
+    kind: str, request: pytest.FixtureRequest, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, sent = engines(request.getfixturevalue(kind)), list[int]()
+    add(engine, "a", 1)
+    stub = engine._milvus._client._get_connection()._stub  # type: ignore[union-attr]
+    insert = stub.Insert
+
+    def lost(*given: Any, **named: Any) -> None:
+        sent.append(insert(*given, **named).insert_cnt)
+        raise LostReply
+
+    monkeypatch.setattr(stub, "Insert", lost)
+    add(engine, "b", 2)
+    assert sent == [1]  # after which pymilvus has another connection
+    assert [hit.passage_id for hit in engine.snapshot().dense(unit(1)[0], 9)].count("b:0-10") == 1
+    assert engine._differing(engine._state) == ""
 
 
 def test_milvus_lite_goes_on_after_it_was_started_again(lite: LiteServer, engines: Engines) -> None:
@@ -433,6 +504,30 @@ def test_a_server_that_is_not_there_is_told_without_its_password(catalogue: Cata
     assert "s3cret" not in told
     assert "ann" not in told.replace("cannot", "").replace("channel", "")
     engine.close()
+
+
+def test_many_who_ask_a_server_that_says_nothing_wait_no_longer_than_one() -> None:
+    raised = list[str]()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        milvus = Milvus(f"http://127.0.0.1:{silent.getsockname()[1]}", 2.0, VectorIndex())
+
+        def ask() -> None:
+            try:
+                milvus.count("c", "batch > 0")
+            except EngineError as error:
+                raised.append(error.message)
+
+        threads = [threading.Thread(target=ask) for _ in range(6)]
+        before = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert time.monotonic() - before < 5
+        before = time.monotonic()
+        ask()
+        assert time.monotonic() - before < 0.5
+    assert ["cannot be reached" in one for one in raised] == [True] * 7
 
 
 def test_without_pymilvus_it_says_what_to_install() -> None:

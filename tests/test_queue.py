@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +15,25 @@ import sqlalchemy as sa
 
 from index import schema as tables
 from index.build import Report
-from index.errors import StorageError
+from index.embed import Embedder
+from index.errors import Lost, StorageError
 from index.ingest import FileRequest
 from index.load.draft import AS_THEY_ARE
 from index.store import durably
+from index.types import Vectors
 from qa.jobs import Item, Jobs
-from qa.queue import TOGETHER, Claim, ClusterQueue, Lost, open_queue
+from qa.queue import TOGETHER, Claim, ClusterQueue, open_queue
+from qa.taking import Taking
 from qa.wire import Library
+from tests.conftest import HashEmbedder
 from tests.postgres import Server
 
 Make = Callable[..., Library]
 LOCAL = "sqlite"
+CUT = """SELECT pg_terminate_backend(pid, 10000) FROM (
+    SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1
+) AS claiming"""
+"""Breaks the connections of those who have claimed something."""
 
 
 @pytest.fixture(params=[LOCAL, pytest.param("postgresql", marks=pytest.mark.cluster)])
@@ -166,10 +176,7 @@ def test_what_a_process_had_whose_connection_broke_is_free(
     def lose() -> None:
         with one.claimed(TOGETHER) as claim:
             assert claim
-            ending = (
-                "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
-            )
-            assert postgres.execute(ending, database_url.rpartition("/")[2]) == [(True,)]
+            assert postgres.execute(CUT, database_url.rpartition("/")[2]) == [(True,)]
             with other.claimed(TOGETHER) as again:
                 assert names(again) == ["a.txt"]
                 settled(again)
@@ -196,11 +203,100 @@ def test_who_lost_a_file_does_not_store_it_any_more(
         with pytest.raises(Lost):
             claim.check(file)
         request = FileRequest(path, "a.txt", fence=lambda connection: claim.guard(file, connection))
-        with pytest.raises(Lost):
-            list(shared.ingest.run([request]))
+        assert [type(outcome) for _, outcome in shared.ingest.run([request])] == [Lost]
         with pytest.raises(Lost):
             claim.settle(file, "done", {})
     assert shared.catalogue.document_ids() == []
+
+
+class Waiting(HashEmbedder):
+    """Embeds when it is let."""
+
+    def __init__(self) -> None:
+        self.begun, self.let = threading.Event(), threading.Event()
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        self.begun.set()
+        assert self.let.wait(60)
+        return super().passages(texts)
+
+
+@contextmanager
+def taking(library: Library, embedder: Embedder) -> Iterator[tuple[Taking, ClusterQueue]]:
+    """What takes in with that model, when it is told to."""
+    library.model.embedder = embedder
+    assert library.files
+    with closing(ClusterQueue(library.catalogue.database)) as queue:
+        given = library.catalogue, library.ingest, AS_THEY_ARE, lambda: None, library.shared, library.files, queue
+        yield Taking(*given), queue
+
+
+def sent_texts(library: Library, **given: str) -> str:
+    """The id of a job that waits, of texts by their ids."""
+    made = Jobs(library.catalogue, library.ingest, AS_THEY_ARE, lambda: None, library.shared, library.files, False)
+    values = {key: {"id": key, "title": key, "source": "", "text": text} for key, text in given.items()}
+    kind = {"kind": "text"}
+    return made.add([Item(key, kind, durably(json.dumps(one).encode()), subject=key) for key, one in values.items()]).id
+
+
+@pytest.mark.cluster
+def test_who_lost_a_text_leaves_a_newer_one_alone_and_stores_the_others(
+    make_library: Make, postgres: Server, database_url: str, tmp_path: Path
+) -> None:
+    files = str(tmp_path / "files")
+    one, two = (make_library(name=name, catalogue=database_url, files=files) for name in ("one", "two"))
+    old = sent_texts(one, apples="The old version says five apples.", gulls="Gulls eat chips.")
+    slow = Waiting()
+    with taking(one, slow) as (cut_off, _), taking(two, HashEmbedder()) as (other, queue):
+        thread = threading.Thread(target=cut_off._attempt)
+        thread.start()
+        assert slow.begun.wait(60)
+        assert postgres.execute(CUT, database_url.rpartition("/")[2]) == [(True,)]
+        with queue.claimed(1) as claim:
+            assert names(claim) == ["apples"]
+            assert claim
+            other._take_in(claim)
+        new = sent_texts(two, apples="The new version says nine apples.")
+        with queue.claimed(TOGETHER) as claim:
+            assert names(claim) == ["gulls", "apples"]
+            assert claim
+            other._take_in(replace(claim, files=claim.files[1:]))
+        slow.let.set()
+        thread.join(60)
+        found = two.catalogue.documents(["apples", "gulls"])
+        assert {key: one.text for key, one in found.items()} == {
+            "apples": "The new version says nine apples.",
+            "gulls": "Gulls eat chips.",
+        }
+        assert states(two, old) == ["done", "queued"]
+        while other._attempt():
+            pass
+    assert states(two, old) + states(two, new) == ["done"] * 3
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("embedded", [True, False])
+def test_the_others_of_a_group_are_settled_where_one_of_them_was_lost(
+    make_library: Make, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, embedded: bool
+) -> None:
+    library = make_library(catalogue=database_url, files=str(tmp_path / "files"))
+    job_id = sent_texts(library, bees="Bees dance.", gulls="Gulls eat chips.", herons="Herons eat frogs.")
+    put = library.catalogue.put_all
+
+    def late(*given: Any) -> int:
+        with library.catalogue.note() as connection:
+            first = tables.job_files.c.number == 0
+            connection.execute(sa.update(tables.job_files).where(first).values(state="failed"))
+        return put(*given)
+
+    monkeypatch.setattr(library.catalogue, "put_all", late)
+    with taking(library, HashEmbedder()) as (mine, _):
+        if not embedded:
+            monkeypatch.setattr(library.builder, "_embedder", lambda: None)
+        assert mine._attempt()
+    assert library.catalogue.document_ids() == ["gulls", "herons"]
+    assert states(library, job_id) == ["failed", "done", "done"]
+    assert library.jobs.is_over(job_id)
 
 
 @pytest.mark.cluster

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,9 +18,11 @@ from fastapi.testclient import TestClient
 from index import schema as tables
 from index.errors import DocumentError, StorageError, StoreError, UsageError
 from index.ingest import FileRequest
+from index.sources import forget_originals
 from index.store import FolderStore, RemoteStore, Store, durably, open_store
 from qa.api import create_app
 from qa.wire import Library
+from tests.conftest import ROOT
 
 Make = Callable[..., Library]
 FISH = b"Pelicans eat fish."
@@ -82,6 +87,19 @@ def test_what_is_written_is_read_until_it_is_removed(store: Store) -> None:
         store.read("uploads/j/0")
 
 
+def test_a_write_that_fails_leaves_what_was_there(store: Store) -> None:
+    def torn(path: Path) -> None:
+        path.write_bytes(b"Pel")
+        assert store.read("originals/x") == FISH
+        raise KeyboardInterrupt
+
+    store.write("originals/x", durably(FISH))
+    with pytest.raises(KeyboardInterrupt):
+        store.write("originals/x", torn)
+    assert store.read("originals/x") == FISH
+    assert [name for name, _ in store.ages("originals")] == ["x"]
+
+
 def test_another_sees_at_once_what_one_writes(store: Store, address: str) -> None:
     other = open_store(address)
     assert (other.size("originals/x"), list(other.ages("originals"))) == (None, [])
@@ -96,6 +114,52 @@ def test_a_folder_is_cleared_and_the_others_stay(store: Store) -> None:
     assert [store.size(key) for key in ("uploads/a/0", "uploads/a/1", "uploads/ab/0")] == [None, None, 18]
     assert [name for name, age in store.ages("uploads") if age < 60] == ["ab"]
     store.clear("uploads/none")
+
+
+TORN = """
+import pathlib, sys, time
+from index.store import FolderStore
+
+def torn(path):
+    path.write_bytes(b"Pel")
+    print("begun", flush=True)
+    time.sleep(60)
+
+FolderStore(pathlib.Path(sys.argv[1])).write(sys.argv[2], torn)
+"""
+
+
+def killed_in_a_write(folder: Path, key: str) -> Path:
+    """What a process leaves that was killed while it wrote a file."""
+    before = set(folder.rglob("*"))
+    command = [sys.executable, "-c", TORN, str(folder), key]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "begun\n"
+        process.kill()
+    (left,) = set(folder.rglob("*")) - before
+    return left
+
+
+def test_a_process_that_is_killed_in_its_write_does_not_harm_what_another_has_written(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.write("originals/x", durably(FISH))
+    left = killed_in_a_write(tmp_path, "originals/x")
+    assert (store.read("originals/x"), left.read_bytes()) == (FISH, b"Pel")
+    assert [name for name, _ in store.ages("originals")] == ["x"]
+
+
+def test_what_was_not_written_to_its_end_goes_in_the_end(make_library: Make, tmp_path: Path) -> None:
+    files = str(tmp_path / "files")
+    library = make_library(files=files)
+    take_in(library, "a.txt", FISH)
+    left = killed_in_a_write(tmp_path / "files", f"originals/{SHA256}")
+    library.catalogue.sources.sweep()
+    assert left.exists()  # somebody may be at it
+    library.close()
+    os.utime(left, (time.time() - 4_000,) * 2)
+    make_library(files=files).catalogue.sources.sweep()
+    assert [path.name for path in left.parent.iterdir()] == [SHA256]
 
 
 def test_a_store_that_is_away_says_so(tmp_path: Path) -> None:
@@ -161,6 +225,48 @@ def test_an_original_goes_once_no_document_is_of_it(kept: Library, store: Store)
     original = kept.catalogue.sources.original(again)
     assert original
     assert original.bytes == FISH
+
+
+def test_others_have_their_turn_while_many_originals_are_swept_away(
+    kept: Library, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(25):
+        kept.catalogue.remove(take_in(kept, f"{number}.txt", f"Pelican {number}.".encode()))
+    turns, changing = list[int](), kept.catalogue.changing
+
+    @contextmanager
+    def counted() -> Iterator[sa.Connection]:
+        before = len(list(store.ages("originals")))
+        with changing() as connection:
+            yield connection
+        turns.append(before - len(list(store.ages("originals"))))
+
+    monkeypatch.setattr(kept.catalogue.sources, "_changing", counted)
+    assert kept.catalogue.sources.sweep() == 25
+    assert turns == [10, 10, 5]
+    assert list(store.ages("originals")) == []
+
+
+@pytest.mark.cluster
+def test_what_no_document_is_of_is_found_soon_among_many(make_library: Make, database_url: str, tmp_path: Path) -> None:
+    """With NOT IN it takes PostgreSQL minutes."""
+    library = make_library(catalogue=database_url, files=str(tmp_path / "files"))
+    rows = "FROM generate_series(1, 150000) AS number"
+    sha256 = "md5(number::text) || md5(number::text)"
+    columns = "id, title, source, text, sha256, media_type, pages, headings, metadata, characters, added_at, original"
+    values = f"number, 't', 's', 'x', md5(number::text), 'text/plain', '[]', '[]', '{{}}', 1, 1, {sha256}"
+    with library.catalogue.write() as connection:
+        connection.exec_driver_sql(f"INSERT INTO documents ({columns}) SELECT {values} {rows}")
+        connection.exec_driver_sql(f"INSERT INTO originals SELECT {sha256}, 'n', '' {rows}")
+        connection.exec_driver_sql("INSERT INTO originals VALUES ('gone', 'n', 'kept'), ('swept', 'n', '')")
+    with library.catalogue.write() as connection:
+        connection.exec_driver_sql("ANALYZE documents, originals")
+    began = time.monotonic()
+    assert library.catalogue.sources.sweep() == 1
+    with library.catalogue.write() as connection:
+        forget_originals(connection, ["gone"])
+        assert connection.scalar(sa.select(sa.func.count()).select_from(tables.originals)) == 150_000
+    assert time.monotonic() - began < 10
 
 
 def test_what_a_crash_leaves_before_a_document_is_stored_is_swept_away(

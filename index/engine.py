@@ -88,6 +88,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def away(self) -> str | None:
+        """Why nothing can be found for now, where that was so at the last try."""
+        ...
+
+    @property
     def repaired(self) -> str | None:
         """Why it was made anew, if it was."""
         ...

@@ -81,6 +81,10 @@ class LocalEngine:
         return self._lock is not None and not self._taking_over
 
     @property
+    def away(self) -> None:
+        """It is in this process."""
+
+    @property
     def degraded(self) -> None:
         """Nothing is ever missing here: what is damaged is made again."""
 

@@ -79,6 +79,7 @@ class MilvusEngine:
         self._unsealed = 0
         self.repaired: str | None = None
         self.degraded: str | None = None
+        self.away: str | None = None
         self._unstage()
         self._state, self._snapshot = self._reading(State())
         self.look()
@@ -326,10 +327,11 @@ class MilvusEngine:
 
     def _was_away(self, error: EngineError) -> None:
         self._counted = False
-        self.degraded = error.message
+        self.away = self.degraded = error.message
 
     def _answered(self) -> None:
         """After a search: count, in a thread of its own, if that was not done since Milvus failed last."""
+        self.away = None
         if not self._counted and time.monotonic() >= self._counts_at:
             self._counts_at = time.monotonic() + AGAIN
             threading.Thread(target=self._count_quietly, name="count", daemon=True).start()
@@ -349,6 +351,7 @@ class MilvusEngine:
             state = self._state
             try:
                 said = self._differing(state)
+                self.away = None
             except Absent:
                 self._was_lost(state, f"Milvus at {self._milvus.name} has its collections no more")
                 return

@@ -106,6 +106,8 @@ def _unready(library: Library) -> str | None:
         library.catalogue.check()
         if library.stamp == Stamp() and not library.catalogue.empty():
             return "the search index is being opened"
+        if library.away:
+            return library.away
     except QAError as error:
         return error.message
     return None

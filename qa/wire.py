@@ -233,6 +233,11 @@ class Library:
         return self._engine.degraded if self._searcher else None
 
     @property
+    def away(self) -> str | None:
+        """Why nothing can be found for now, where that was so at the last try."""
+        return self._engine.away if self._searcher else None
+
+    @property
     def engine_generation(self) -> int | None:
         """The state of the catalogue that questions are answered from; None until the search index is opened."""
         return self._engine.stamp.generation if self._searcher else None

@@ -129,6 +129,7 @@ def test_each_part_is_killed_in_turn_while_documents_come_in_and_questions_are_a
     cluster.workers[0].kill()  # its documents are done by the others
     until(lambda: cluster.stored() >= 300, 120)
     begun = time.monotonic()
+    assert fetch(cluster.nodes[0], "/health/ready").status == 200
     cluster.kill_node(1)
     cluster.start_node(1)
     second_down = (begun, time.monotonic() + RECOVERS)

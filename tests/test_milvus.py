@@ -419,7 +419,10 @@ def test_a_filter_of_more_documents_than_it_names_leaves_the_same(
         named = [engine.snapshot().dense(question, 5, where), engine.snapshot().sparse(weights, 5, where)]
         with monkeypatch.context() as patch:
             patch.setattr(milvus_search, "_MANY", 0)
-            assert [engine.snapshot().dense(question, 5, where), engine.snapshot().sparse(weights, 5, where)] == named
+            found = [engine.snapshot().dense(question, 5, where), engine.snapshot().sparse(weights, 5, where)]
+        for these, those in zip(found, named, strict=True):  # sums in another order may round to the next digit
+            assert [hit.passage_id for hit in these] == [hit.passage_id for hit in those]
+            assert [hit.score for hit in these] == pytest.approx([hit.score for hit in those], abs=2e-4)
         assert len(named[0]) == min(5, len(where - {"unknown"}))
 
 

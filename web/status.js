@@ -78,7 +78,7 @@ function show(state, absent) {
   $("#open-library").title = `${state.documents.toLocaleString("en")} documents, ${state.passages.toLocaleString("en")} passages`;
   if (state.version !== version) notice(`The service is another version now (${state.version}).`, button("Reload the page", () => location.reload()));
   else if (state.status === "failing") notice(words({ message: state.reason }));
-  else if (state.degraded) notice(words({ message: `Passages may be missing: ${state.degraded}` }));
+  else if (state.degraded) notice(words({ message: `${state.ready ? "Passages may be missing" : "No question can be answered"}: ${state.degraded}` }));
   else notice(state.retrieval === "hybrid" ? "" : words({ message: `Keyword search only: ${state.reason}` }));
   if (absent && $("#notice").hidden) announce("The service answers again.");
 }

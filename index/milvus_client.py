@@ -37,6 +37,14 @@ _MESSAGE_BYTES = 16 << 20
 _NOT_FOUND, _NOT_LOADED = 100, 101
 """Codes of errors: no such collection; one that is not in memory, as after Milvus Lite was started again."""
 _COUNT = "count(*)"
+CHANNEL = {
+    "grpc.initial_reconnect_backoff_ms": 200,
+    "grpc.max_reconnect_backoff_ms": 1_000,
+    "grpc.use_local_subchannel_pool": 1,
+    "grpc.keepalive_time_ms": 60_000,
+}
+"""Of gRPC, which by itself tries a server that was away only every two minutes in the end, for all channels of a
+process, and asks whether one is there more often than some allow."""
 _REFUSED = 1.0
 """Seconds for which a connection that failed is not tried again."""
 
@@ -250,7 +258,7 @@ class Milvus:
             if time.monotonic() < self._refused_until:
                 raise self._refused.with_traceback(None)
             try:
-                client = MilvusClient(self._uri, timeout=self._timeout, dedicated=True)
+                client = MilvusClient(self._uri, timeout=self._timeout, dedicated=True, grpc_options=CHANNEL)
             except Exception as error:
                 self._refused, self._refused_until = error, time.monotonic() + _REFUSED
                 raise

@@ -70,8 +70,10 @@ class MilvusServer:
     def _answers(self) -> bool:
         from pymilvus import MilvusClient
 
+        from index.milvus_client import CHANNEL
+
         try:
-            client = MilvusClient(self.uri, timeout=1, dedicated=True)
+            client = MilvusClient(self.uri, timeout=2, dedicated=True, grpc_options=CHANNEL)
         except Exception:  # noqa: BLE001  whatever it is that is not ready yet
             return False
         try:

@@ -83,8 +83,10 @@ def _running(command: Sequence[str], ready: Callable[[], bool], log: Path, ends:
 def _answers(uri: str) -> bool:
     from pymilvus import MilvusClient
 
+    from index.milvus_client import CHANNEL
+
     try:
-        client = MilvusClient(uri, timeout=1, dedicated=True)
+        client = MilvusClient(uri, timeout=2, dedicated=True, grpc_options=CHANNEL)
     except Exception:  # noqa: BLE001  whatever it is that is not ready yet
         return False
     try:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eval.bench.servers import answers
 from index.catalogue import Catalogue
 from index.ledger import Ledger
 
@@ -38,7 +39,7 @@ class MilvusServer:
         self._folder.mkdir(parents=True, exist_ok=True)
         end = time.monotonic() + _BEGINS
         with (self._folder / "server.log").open("ab") as log:
-            while not self._answers():
+            while not answers(self.uri):
                 if time.monotonic() > end:
                     raise RuntimeError(f"{self._command()[0]} did not begin: see {self._folder}/server.log")
                 if self._process is None or self._process.poll() is not None:  # as who looks after it would do
@@ -66,23 +67,6 @@ class MilvusServer:
     def _command(self) -> list[str]:
         server = Path(sys.executable).with_name("milvus-server")
         return [str(server), "--data", str(self._folder), "--proxy-port", str(self.port)]
-
-    def _answers(self) -> bool:
-        from pymilvus import MilvusClient
-
-        from index.milvus_client import CHANNEL
-
-        try:
-            client = MilvusClient(self.uri, timeout=2, dedicated=True, grpc_options=CHANNEL)
-        except Exception:  # noqa: BLE001  whatever it is that is not ready yet
-            return False
-        try:
-            client.list_collections(timeout=2)
-        except Exception:  # noqa: BLE001
-            return False
-        finally:
-            client.close()
-        return True
 
 
 class LiteServer(MilvusServer):

@@ -54,7 +54,7 @@ def milvus(folder: Path, lite: bool) -> Iterator[str]:
     given = ["--host", "127.0.0.1", "--port", str(port)] if lite else ["--proxy-port", str(port)]
     command = [str(Path(sys.executable).with_name(name)), *where, str(data), *given]
     uri = f"http://127.0.0.1:{port}"
-    with _running(command, lambda: _answers(uri), folder / f"{name}.log", signal.SIGTERM):
+    with _running(command, lambda: answers(uri), folder / f"{name}.log", signal.SIGTERM):
         yield uri
 
 
@@ -80,7 +80,8 @@ def _running(command: Sequence[str], ready: Callable[[], bool], log: Path, ends:
                 continue
 
 
-def _answers(uri: str) -> bool:
+def answers(uri: str) -> bool:
+    """Whether a Milvus server does."""
     from pymilvus import MilvusClient
 
     from index.milvus_client import CHANNEL

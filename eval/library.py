@@ -17,7 +17,7 @@ from index.errors import DocumentError, IndexMissing, ModelError
 from index.ingest import FileRequest
 from index.load import READER
 from index.load.folder import find_files
-from index.schema import DocumentSummary
+from index.rows import DocumentSummary
 from index.types import Document
 from qa.config import Settings
 from qa.wire import Library, fingerprint, open_library

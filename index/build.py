@@ -16,7 +16,7 @@ from index.embed import Embedder
 from index.engine import Engine
 from index.errors import DocumentError, Lost
 from index.refit import Refit
-from index.schema import DocumentSummary, StoredPassage
+from index.rows import DocumentSummary, StoredPassage
 from index.sources import Fence, Origin
 from index.types import Document, Passage, PassageVectors, Stamp, Vector
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
 
-from index import schema as tables
+from index import tables
 from index.history import stamp_fingerprint
 from index.view import View
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 
-from index import files
-from index import schema as tables
+from index import files, tables
 from index.catalogue import Catalogue
 from index.errors import StorageError, UsageError
 from index.history import advance, in_use

@@ -14,8 +14,9 @@ from types import MappingProxyType
 
 import sqlalchemy as sa
 
-from index import schema as tables
+from index import tables
 from index.calibration import OwnCalibration
+from index.counts import Counts
 from index.database import CHOOSE, open_database
 from index.errors import IndexMismatch, StorageError
 from index.feedback import Feedback, feedback_of
@@ -34,7 +35,18 @@ from index.history import (
 )
 from index.ledger import Ledger
 from index.migrations import STEPS
-from index.schema import DocumentSummary, StoredPassage
+from index.rows import (
+    DocumentSummary,
+    StoredPassage,
+    blobs,
+    document_row,
+    layout_rows,
+    passage_rows,
+    passage_rows_of,
+    summary_rows,
+    to_document,
+    to_passage,
+)
 from index.select import Filter, selected
 from index.shelf import Shelf
 from index.sources import (
@@ -82,14 +94,13 @@ class Catalogue:
         self.database = open_database(self.path, url)
         self.lock = self.database
         noting = partial(self.note, in_turn=True)
+        self.counts = Counts(self.read)
         self.sources = Sources(self.read, self.changing)
         self.feedback = Feedback(self.read, noting)
         self.calibration = OwnCalibration(self.view, noting)
         self.shelf = Shelf(self.read)
         self.ledger = Ledger(self.read, self.note, self.database.mutex)
         self._fingerprint = {} if remake else dict(fingerprint)
-        self._counted: tuple[Stamp, tuple[int, int, int]] | None = None
-        self._documents: tuple[Stamp, int] | None = None
         try:
             self._open(fingerprint)
         except BaseException:
@@ -168,29 +179,6 @@ class Catalogue:
         with self.view() as view:
             return view.empty()
 
-    def counts(self) -> tuple[int, int, int]:
-        """Documents, passages, and passages that are not embedded yet."""
-        with self.read() as connection:
-            stamp, passages = stamp_of(connection), in_use(connection)
-            if self._counted is None or self._counted[0] != stamp:
-                queries = (
-                    sa.select(sa.func.count()).select_from(tables.documents),
-                    sa.select(sa.func.count()).select_from(passages),
-                    sa.select(sa.func.count()).select_from(passages).where(passages.c.vector.is_(None)),
-                )
-                documents, stored, pending = (connection.scalar(query) or 0 for query in queries)
-                self._counted = stamp, (documents, stored, pending)
-            return self._counted[1]
-
-    def documents_stored(self) -> int:
-        """How many there are: what `counts` says first, without counting passages."""
-        with self.read() as connection:
-            stamp = stamp_of(connection)
-            if self._documents is None or self._documents[0] != stamp:
-                query = sa.select(sa.func.count()).select_from(tables.documents)
-                self._documents = stamp, connection.scalar(query) or 0
-            return self._documents[1]
-
     def library(self) -> str:
         """A word that tells this catalogue from others; a restored backup has that of the one that it is of."""
         return self.fingerprint()[LIBRARY]
@@ -199,12 +187,12 @@ class Catalogue:
         """Documents in the order of their titles."""
         order = tables.documents.c.title, tables.documents.c.id
         with self.read() as connection:
-            query = tables.summary_rows(in_use(connection)).order_by(*order).limit(limit).offset(offset)
+            query = summary_rows(in_use(connection)).order_by(*order).limit(limit).offset(offset)
             return summaries_of(connection, query)
 
     def summary(self, document_id: str) -> DocumentSummary | None:
         with self.read() as connection:
-            query = tables.summary_rows(in_use(connection)).where(tables.documents.c.id == document_id)
+            query = summary_rows(in_use(connection)).where(tables.documents.c.id == document_id)
             return next(iter(summaries_of(connection, query)), None)
 
     def document(self, document_id: str) -> Document | None:
@@ -216,7 +204,7 @@ class Catalogue:
         with self.read() as connection:
             rows = connection.execute(sa.select(tables.documents).where(tables.documents.c.id.in_(document_ids)))
             tags = grouped(connection, tables.tags.c.tag, document_ids)
-            return {row.id: tables.to_document(row, tags.get(row.id, ())) for row in rows}
+            return {row.id: to_document(row, tags.get(row.id, ())) for row in rows}
 
     def selected(self, chosen: Filter) -> frozenset[str]:
         """The ids of the documents that a filter leaves."""
@@ -250,8 +238,8 @@ class Catalogue:
         """A document's passages in reading order."""
         with self.read() as connection:
             passages = in_use(connection)
-            query = tables.passage_rows(passages).where(passages.c.document_id == document_id)
-            return [tables.to_passage(row) for row in connection.execute(query.order_by(passages.c.ordinal)).mappings()]
+            query = passage_rows(passages).where(passages.c.document_id == document_id)
+            return [to_passage(row) for row in connection.execute(query.order_by(passages.c.ordinal)).mappings()]
 
     @contextmanager
     def changes(self, since: Stamp) -> Iterator[Changes]:
@@ -286,7 +274,7 @@ class Catalogue:
         take the place of another; nothing is stored then.
         """
         last = {
-            document.id: (document, tables.passage_rows_of(document, passages, vectors))
+            document.id: (document, passage_rows_of(document, passages, vectors))
             for document, passages, vectors in made
         }
         with self.changing() as connection:
@@ -300,8 +288,8 @@ class Catalogue:
             shared = others_of(connection, {key: document.original for key, (document, _) in last.items()})
             removed = [gone for key, one in origins.items() for gone in detach(connection, one.source, keep=key)]
             connection.execute(sa.delete(tables.documents).where(tables.documents.c.id.in_(last)))
-            connection.execute(sa.insert(tables.documents), [tables.document_row(one) for one, _ in last.values()])
-            _insert(connection, tables.layouts, [row for one, _ in last.values() for row in tables.layout_rows(one)])
+            connection.execute(sa.insert(tables.documents), [document_row(one) for one, _ in last.values()])
+            _insert(connection, tables.layouts, [row for one, _ in last.values() for row in layout_rows(one)])
             _insert(connection, in_use(connection), [row for _, rows in last.values() for row in rows])
             _insert(connection, tables.feedback, judged)
             for document, _ in last.values():
@@ -343,7 +331,7 @@ class Catalogue:
                     (columns.id == passage.id) & (columns.text == passage.text) & (columns.heading == passage.heading)
                 )
                 same &= columns.document_id.in_(titled.where(tables.documents.c.id == document_id))
-                connection.execute(sa.update(passages).where(same).values(**tables.blobs(vectors)))
+                connection.execute(sa.update(passages).where(same).values(**blobs(vectors)))
             return log_changes(connection, [document_id])
 
     def remove(self, document_id: str) -> bool:

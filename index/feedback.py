@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from index import schema as tables
+from index import tables
 from index.errors import Conflict, DocumentError
 from index.types import Span
 

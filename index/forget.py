@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from index import schema as tables
+from index import tables
 from index.catalogue import Catalogue
 from index.engine import Engine
 from index.errors import Conflict, IndexLocked, StoreError

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from index import schema as tables
+from index import tables
 from index.database import tell
 from index.types import Passage, Stamp, Vectors
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from index import schema as tables
+from index import tables
 from index.catalogue import Catalogue
 from index.errors import StorageError
 from index.sources import _key as content_key

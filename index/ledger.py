@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from index import schema as tables
+from index import tables
 from index.errors import EngineError
 from index.holdings import Batch, Due, Holding, State, packed, unpacked
 from index.types import Stamp

@@ -1,7 +1,7 @@
 """Older catalogues brought up to date. Append only: a step, once released, is never changed.
 
 Step n turns format n into format n + 1. They are SQL as it stood at the time, so that later changes of the tables in
-`index.schema` do not reach back; a test compares a migrated catalogue of the first format with a new one.
+`index.tables` do not reach back; a test compares a migrated catalogue of the first format with a new one.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from index import schema as tables
+from index import tables
 from index.database import CHANNEL
 from index.errors import Busy, DocumentError, IndexLocked, QAError, StorageError, UsageError
 from index.listener import Listener

@@ -16,7 +16,7 @@ from index.catalogue import Catalogue
 from index.history import in_use, meta_of
 from index.kept import content, in_place, kept
 from index.migrate import NOTES, Copied, Told, judgements, unheard
-from index.schema import passage_rows, to_passage
+from index.rows import passage_rows, to_passage
 from index.search import Found, Searcher
 from index.terms import terms
 from index.types import Vector

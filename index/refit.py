@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from index import schema as tables
+from index import tables
 from index.catalogue import Catalogue
 from index.history import OLD_EDITION, REFITTING, advance, clear_next, edition, next_edition, stamp_fingerprint
+from index.rows import passage_rows_of
 from index.types import Document, Passage, PassageVectors
 
 
@@ -36,7 +37,7 @@ class Refit:
 
     def put(self, document: Document, passages: Sequence[Passage], vectors: Sequence[PassageVectors] | None) -> None:
         """Nothing is done when the document has changed or gone meanwhile: it is waiting again."""
-        rows = tables.passage_rows_of(document, passages, vectors)
+        rows = passage_rows_of(document, passages, vectors)
         with self._catalogue.write() as connection:
             generation = connection.scalar(
                 sa.select(tables.changes.c.generation)

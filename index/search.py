@@ -19,7 +19,7 @@ from index.fusion import Asked, Mode, Scores, Vocabulary, by_words, cuts, famili
 from index.mark import marked
 from index.ranking import RANKING, Ranking
 from index.rescore import Evidence
-from index.schema import StoredPassage
+from index.rows import StoredPassage
 from index.stages import Stages
 from index.terms import terms
 from index.types import Hit, Span, Stamp, Vector

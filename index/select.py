@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from index import schema as tables
+from index import tables
 from index.errors import QAError
 
 TYPES = {

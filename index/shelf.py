@@ -12,9 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
-from index import schema as tables
+from index import tables
 from index.history import in_use
-from index.schema import DocumentSummary
+from index.rows import DocumentSummary, summary_rows
 from index.select import EVERYTHING, Filter, conditions, short_type
 from index.sources import summaries_of
 from index.sqlite import alike
@@ -75,7 +75,7 @@ class Shelf:
         with self._read() as connection:
             every = connection.scalars(query).all()
             ids = every[offset : offset + limit]
-            summaries = tables.summary_rows(in_use(connection)).where(own.id.in_(ids))
+            summaries = summary_rows(in_use(connection)).where(own.id.in_(ids))
             found = {one.id: one for one in summaries_of(connection, summaries)}
         return len(every), [found[one] for one in ids]
 

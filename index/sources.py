@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from index import schema as tables
+from index import tables
 from index.errors import DocumentError, NameTaken, StorageError, Twin
 from index.history import log_changes
-from index.schema import DocumentSummary
+from index.rows import DocumentSummary, to_summary
 from index.store import Store, durably
 from index.types import Document
 
@@ -391,7 +391,7 @@ def summaries_of(connection: sa.Connection, query: sa.Select[Any]) -> list[Docum
         some = rows[start : start + 5_000]
         ids = [row.id for row in some]
         tags, sources = (grouped(connection, one, ids) for one in (tables.tags.c.tag, tables.sources.c.source))
-        found += [tables.to_summary(row, tags.get(row.id, ()), sources.get(row.id, ())) for row in some]
+        found += [to_summary(row, tags.get(row.id, ()), sources.get(row.id, ())) for row in some]
     return found
 
 

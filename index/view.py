@@ -9,10 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import registry
 
-from index import schema as tables
+from index import tables
 from index.history import OLD_EDITION
 from index.rescore import Candidate
-from index.schema import Row, StoredPassage
+from index.rows import Row, StoredPassage, candidate_rows, passage_rows, to_candidate, to_passage
 from index.types import Stamp
 
 _MOST_IDS = 500
@@ -31,11 +31,11 @@ class View:
 
     def passages(self, passage_ids: Sequence[str], stamp: Stamp) -> dict[str, StoredPassage]:
         """Passages by id as they were at `stamp`; those of documents changed since then are left out."""
-        return {row["id"]: tables.to_passage(row) for row in self._rows("passages", passage_ids, stamp)}
+        return {row["id"]: to_passage(row) for row in self._rows("passages", passage_ids, stamp)}
 
     def candidates(self, passage_ids: Sequence[str], stamp: Stamp) -> list[Candidate]:
         """The same in no order, with only what rescoring needs."""
-        return [tables.to_candidate(row) for row in self._rows("candidates", passage_ids, stamp)]
+        return [to_candidate(row) for row in self._rows("candidates", passage_ids, stamp)]
 
     def empty(self) -> bool:
         return self._ask("any").fetchone() is None
@@ -88,8 +88,8 @@ def _sql(dialect: str, kind: str, parity: int, ids: int) -> str:
             history.generation == sa.bindparam("generation"), history.token == sa.bindparam("token")
         )
     else:
-        rows = tables.passage_rows if kind == "passages" else tables.candidate_rows
-        query = rows(passages).join(tables.changes, tables.changes.c.document_id == passages.c.document_id)
+        rows_of = passage_rows if kind == "passages" else candidate_rows
+        query = rows_of(passages).join(tables.changes, tables.changes.c.document_id == passages.c.document_id)
         query = query.where(
             passages.c.id.in_([sa.bindparam(f"id{number}") for number in range(ids)]),
             tables.changes.c.generation <= sa.bindparam("generation"),

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from index import schema as tables
+from index import tables
 from index.history import in_use
 
 _BESIDE = (tables.tags, tables.sources, tables.layouts, tables.feedback)

@@ -158,7 +158,7 @@ class Answerer:
     ) -> Stand:
         """How well a question, which found so much alone, is answered by the documents of the conversation."""
         known = self._cited(history, where, mode)
-        searched = self._searcher.catalogue.documents_stored() if where is None else len(where)
+        searched = self._searcher.catalogue.counts.documents() if where is None else len(where)
         vector = self._vector(question, alone.mode)
         own = self._best(question, vector, known, alone.mode) if known else 0.0
         sure, _ = confidence(alone, self._calibration)

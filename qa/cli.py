@@ -204,7 +204,7 @@ def status(data: Data = None, model: ModelName = None, as_json: Json = False) ->
     from index.pieces import EstimatedPieces, word_pieces
 
     with opened(data, model) as library:
-        documents, passages, pending = library.catalogue.counts()
+        documents, passages, pending = library.catalogue.counts.all()
         estimated = isinstance(word_pieces(library.settings.model), EstimatedPieces)
         try:
             installed = str(locate(library.settings.model))

@@ -28,7 +28,7 @@ from starlette.requests import ClientDisconnect
 from index.errors import Busy, Conflict, DocumentError, QAError
 from index.ingest import Existing, free_names
 from index.load import from_text
-from index.schema import DocumentSummary
+from index.rows import DocumentSummary
 from index.types import UNFIT, Document
 from qa.answer import document_url
 from qa.jobs import Item, Job

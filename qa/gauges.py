@@ -47,7 +47,7 @@ class Stored:
 
 def stored(library: Library) -> Stored:
     """Raises what the catalogue raises."""
-    return Stored(*library.catalogue.counts(), library.catalogue.generation(), *library.jobs.unfinished())
+    return Stored(*library.catalogue.counts.all(), library.catalogue.generation(), *library.jobs.unfinished())
 
 
 class Catalogue(Collector):

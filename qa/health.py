@@ -84,7 +84,7 @@ def install(app: FastAPI, library: Library) -> None:
 
 def _state(library: Library, latest: Health) -> Health:
     """What is stored and searched now."""
-    documents, passages, pending = library.catalogue.counts()
+    documents, passages, pending = library.catalogue.counts.all()
     return replace(
         latest,
         reranker=_extra(library.reranker),

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from index import schema as tables
+from index import tables
 from index.catalogue import Catalogue
 from index.errors import QAError, StorageError, StoreError
 from index.ingest import Ingest

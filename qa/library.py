@@ -27,7 +27,7 @@ from index.fusion import Mode
 from index.ingest import Existing, FileRequest
 from index.load import from_text
 from index.load.folder import find_files
-from index.schema import DocumentSummary
+from index.rows import DocumentSummary
 from qa import wire
 from qa.config import Settings, settings
 from qa.question import answered, checked, unknown

@@ -27,7 +27,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from index.errors import QAError, UsageError
-from index.schema import DocumentSummary
+from index.rows import DocumentSummary
 from qa import __version__
 from qa.question import check, checked, found, unknown
 from qa.schemas import AskRequest, KnownId

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from index import schema as tables
+from index import tables
 from index.catalogue import Catalogue
 from index.database import Database
 from index.errors import Lost, StorageError
@@ -35,7 +35,7 @@ Ended = Literal["done", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A file of a job, see `index.schema.job_files`."""
+    """A file of a job, see `index.tables.job_files`."""
 
     job_id: str
     number: int

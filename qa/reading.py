@@ -14,7 +14,7 @@ from fastapi.responses import FileResponse, PlainTextResponse
 
 from index.boxes import SCALE, unpack
 from index.find import matches
-from index.schema import DocumentSummary
+from index.rows import DocumentSummary
 from index.types import PageLayout, Span
 from qa.answer import document_url
 from qa.config import resource

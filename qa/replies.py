@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from index.build import Report
 from index.feedback import Judgement
 from index.fusion import Mode
-from index.schema import DocumentSummary
+from index.rows import DocumentSummary
 from qa.access import Scope
 from qa.jobs import Job, JobFile, State
 

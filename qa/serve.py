@@ -97,7 +97,7 @@ def _welcome(library: Library, listener: socket.socket) -> None:
     if library.catalogue.generation() == 0:  # nothing was ever stored here
         index_seeds(library)
     host, port = listener.getsockname()[:2]
-    documents, passages, _ = library.catalogue.counts()
+    documents, passages, _ = library.catalogue.counts.all()
     print(f"{documents} document{'s' * (documents != 1)}, {passages} passages in {library.place}")  # noqa: T201
     print(f"Chapter & Verse: http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)  # noqa: T201
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from index import schema as tables
+from index import tables
 from index.build import Report
 from index.catalogue import Catalogue
 from index.errors import Busy, DocumentError, IndexLocked, Lost, NameTaken, QAError, StorageError, StoreError

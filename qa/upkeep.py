@@ -20,7 +20,7 @@ def reindex(data: Data = None, model: ModelName = None) -> None:
         for report in run(library, meter.step):
             meter.reached(report.title[:40], report.characters)
         library.tidy()
-        documents, passages, _ = library.catalogue.counts()
+        documents, passages, _ = library.catalogue.counts.all()
     typer.echo(f"{documents} documents, {passages} passages")
 
 
@@ -30,7 +30,7 @@ def verify(data: Data = None, model: ModelName = None, as_json: Json = False) ->
 
     with opened(data, model) as library:
         problems = list(run(library.catalogue, library.engine_folder))
-        documents, passages, _ = library.catalogue.counts()
+        documents, passages, _ = library.catalogue.counts.all()
     if as_json:
         print_json({"documents": documents, "passages": passages, "problems": problems})
     elif not problems:
@@ -51,7 +51,7 @@ def backup(
 
     with opened(data, model) as library:
         run(library.catalogue, file)
-        documents, passages, _ = library.catalogue.counts()
+        documents, passages, _ = library.catalogue.counts.all()
         waiting = sum(job.state != "done" for job in library.jobs.recent(1000))
         files = library.files
     typer.echo(f"{documents} documents, {passages} passages, {file.stat().st_size:,} bytes in {plain(str(file))}")
@@ -76,7 +76,7 @@ def restore(
         run(library.catalogue, file, replace)
     with opened(data, model) as library:  # says so when it was made with other settings
         library.tidy()
-        documents, passages, _ = library.catalogue.counts()
+        documents, passages, _ = library.catalogue.counts.all()
     typer.echo(f"{documents} documents, {passages} passages")
 
 

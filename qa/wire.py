@@ -353,7 +353,7 @@ def reindex(library: Library, progress: Progress | None = None) -> Iterator[Repo
 
     Raises ModelError, and leaves everything as it is, when that would throw vectors away for want of the model.
     """
-    _, passages, pending = library.catalogue.counts()
+    _, passages, pending = library.catalogue.counts.all()
     if pending < passages and library.model.load_once() is None:
         raise ModelError(f"reindexing needs the model: {library.model.reason}", "Nothing was changed.")
     with library.catalogue.lock.held():

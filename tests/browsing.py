@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
@@ -42,10 +40,3 @@ def accessible(page: Page) -> None:
     told = [{"id": one["id"], "nodes": [node["html"][:200] for node in one["nodes"][:3]]} for one in violations]
     assert not told, json.dumps(told, indent=1)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-def until(met: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < end
-        time.sleep(0.1)

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from index.rescore import Candidate, packed_terms
-from index.schema import blobs
+from index.rows import blobs
 from index.types import PassageVectors, Vector
 
 WORDS = "alpha bravo delta echo golf ñandú 漢字".split()

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from index import schema as tables
+from index import tables
 from tests.conftest import ROOT, Server, environment, starting
 from tests.faults import fetch
 from tests.milvus import LiteServer

@@ -6,8 +6,7 @@ import json
 import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
@@ -48,16 +47,6 @@ def text(name: str, content: str = "") -> dict[str, object]:
     """A document to be sent."""
     said = content or f"The lamp of {name} burned colza oil."
     return {"documents": [{"id": name, "title": name, "text": said}]}
-
-
-def until(true: Callable[[], object], seconds: float = 40) -> None:
-    """Wait for what comes by itself."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if true():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not come")
 
 
 def answers(server: Server, token: str = "") -> bool:

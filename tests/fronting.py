@@ -8,13 +8,11 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 from cryptography import x509
@@ -24,6 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from qa.access import Access
 from tests.conftest import ROOT, Server, starting
+from tests.waiting import until
 
 NAME = "qa.example.org"
 SHOWN = (ROOT / "docs" / "nginx.conf").read_text(encoding="utf-8")
@@ -185,11 +184,3 @@ def reached(port: int) -> bool:
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
-
-
-def until(true: Callable[[], Any]) -> None:
-    """Wait for it, 20 seconds at most."""
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.05)

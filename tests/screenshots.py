@@ -8,8 +8,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browsing import QUESTION, ask, until
+from tests.browsing import QUESTION, ask
 from tests.conftest import ROOT, SEED, Server, chromium, starting
+from tests.waiting import until
 
 DOCS = ROOT / "docs"
 

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from index import lock
-from index import schema as tables
+from index import lock, tables
 from index.care import backup, restore, verify
 from index.catalogue import FILE, Catalogue
 from index.errors import IndexLocked, IndexMismatch, StorageError
@@ -151,7 +150,7 @@ def test_a_catalogue_of_the_first_version_is_brought_up_to_date(tmp_path: Path, 
     (tmp_path / "old").mkdir()
     shutil.copy(FORMAT1, tmp_path / "old" / FILE)
     library = make_library(name="old")
-    assert library.catalogue.counts() == (3, 8, 1)
+    assert library.catalogue.counts.all() == (3, 8, 1)
     assert library.catalogue.generation() == 5
     assert problems(library) == []
     answer = library.answerer.ask("Who would monitor the ceasefire?")

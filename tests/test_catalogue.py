@@ -55,7 +55,7 @@ def test_every_write_raises_the_generation_and_the_same_document_is_no_write(mak
     assert library.builder.put(from_text("Delta.", title="One", id="one")).state == "replaced"
     assert (library.catalogue.remove("one"), library.catalogue.remove("one")) == (True, False)
     assert library.catalogue.generation() == 3
-    assert library.catalogue.counts() == (0, 0, 0)
+    assert library.catalogue.counts.all() == (0, 0, 0)
 
 
 def test_an_engine_catches_up_from_the_log_of_changes(make_library: Make) -> None:
@@ -107,7 +107,7 @@ def test_documents_added_without_a_model_are_found_by_words_then_by_meaning(make
     answer = library.answerer.ask("Who would monitor the ceasefire?")
     assert answer.retrieval == "hybrid"
     assert answer.passages[0].scores.dense is not None
-    assert library.catalogue.counts()[2] == 0
+    assert library.catalogue.counts.all()[2] == 0
 
 
 def test_vectors_made_for_a_text_that_was_replaced_meanwhile_are_not_stored(make_library: Make) -> None:
@@ -122,7 +122,7 @@ def test_vectors_made_for_a_text_that_was_replaced_meanwhile_are_not_stored(make
 def test_other_chunking_is_refused_and_reindex_mends_it(make_library: Make, seed: Document, tmp_path: Path) -> None:
     first = make_library(passage_pieces=160)
     first.builder.put(seed)
-    before = first.catalogue.counts()[1]
+    before = first.catalogue.counts.all()[1]
     with pytest.raises(IndexMismatch, match="chunking") as raised:
         make_library(passage_pieces=64)
     assert "qa reindex" in raised.value.hint
@@ -131,7 +131,7 @@ def test_other_chunking_is_refused_and_reindex_mends_it(make_library: Make, seed
     library.model.embedder, library.model.state = HashEmbedder(), "ready"
     assert [report.document_id for report in reindex(library)] == [seed.id]
     library.close()
-    assert make_library(passage_pieces=64).catalogue.counts()[1] > before
+    assert make_library(passage_pieces=64).catalogue.counts.all()[1] > before
 
 
 def reindexer(first: Library, **changed: object) -> Library:
@@ -226,7 +226,7 @@ def test_reindexing_without_the_model_throws_no_vectors_away(make_library: Make,
         list(reindex(other))
     other.close()
     assert first.answerer.ask("ceasefire").retrieval == "hybrid"
-    assert first.catalogue.counts()[2] == 0
+    assert first.catalogue.counts.all()[2] == 0
 
 
 def test_an_unchanged_document_is_embedded_once_there_is_a_model(make_library: Make, seed: Document) -> None:
@@ -341,6 +341,6 @@ def test_a_file_that_was_overwritten_is_a_clear_error_in_every_way_of_reading(li
     for suffix in ("-wal", "-shm"):
         library.catalogue.path.with_name(library.catalogue.path.name + suffix).unlink(missing_ok=True)
     library.catalogue.path.write_bytes(b"overwritten by somebody " * 500)
-    for read in (library.catalogue.stamp, library.catalogue.counts, library.searcher.refresh):
+    for read in (library.catalogue.stamp, library.catalogue.counts.all, library.searcher.refresh):
         with pytest.raises(StorageError, match="damaged"):
             read()

@@ -14,7 +14,8 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.conftest import Server
-from tests.faults import fetch, until
+from tests.faults import fetch
+from tests.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.server]
 

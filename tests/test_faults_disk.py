@@ -23,8 +23,8 @@ from tests.faults import (
     mounted,
     stored,
     text,
-    until,
 )
+from tests.waiting import until
 
 pytestmark = pytest.mark.server
 Start = Callable[..., Server]

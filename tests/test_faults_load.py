@@ -11,7 +11,8 @@ from contextlib import ExitStack
 import pytest
 
 from tests.conftest import Server
-from tests.faults import NO_MODEL, QUESTION, answers, assert_takes, connected, fetch, handles, rest, text, until
+from tests.faults import NO_MODEL, QUESTION, answers, assert_takes, connected, fetch, handles, rest, text
+from tests.waiting import until
 
 pytestmark = pytest.mark.server
 Start = Callable[..., Server]

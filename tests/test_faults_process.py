@@ -21,7 +21,8 @@ import pytest
 from qa.ending import DRAIN, LAST, LEAVING
 from qa.taking import LEAVE
 from tests.conftest import Server
-from tests.faults import NO_MODEL, QUESTION, answers, children, connected, fetch, received, rest, stored, text, until
+from tests.faults import NO_MODEL, QUESTION, answers, children, connected, fetch, received, rest, stored, text
+from tests.waiting import until
 
 pytestmark = pytest.mark.server
 Start = Callable[..., Server]

@@ -14,7 +14,8 @@ import pytest
 from index.embed import DEFAULT_MODEL, locate
 from qa.access import Access
 from tests.conftest import Server, qa
-from tests.faults import NO_MODEL, QUESTION, Reply, answers, assert_takes, fetch, stored, text, until
+from tests.faults import NO_MODEL, QUESTION, Reply, answers, assert_takes, fetch, stored, text
+from tests.waiting import until
 
 pytestmark = pytest.mark.server
 Start = Callable[..., Server]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from index import forget as forget_module
-from index import schema as tables
+from index import tables
 from index.care import verify
 from index.errors import Conflict
 from index.load import from_text
@@ -23,6 +22,7 @@ from tests.conftest import ROOT, HashEmbedder, Server
 from tests.office import body_of, paragraph
 from tests.test_load_pdf import Writer
 from tests.traces import traces
+from tests.waiting import until
 
 Make = Callable[..., Library]
 Start = Callable[..., Server]
@@ -80,13 +80,6 @@ def answers(library: Library) -> list[str]:
 
 
 # What goes
-
-
-def until(done: Callable[[], object], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def opened(folder: Path, remake: bool = False, **given: object) -> Library:

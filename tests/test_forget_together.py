@@ -25,8 +25,9 @@ from qa.wire import Library
 from tests.conftest import ROOT, environment, qa
 from tests.forgetting import STEPS
 from tests.test_engine import put as stage
-from tests.test_forget import AWAY, MARKS, WORDS, Make, Start, answers, opened, put, put_secret, saved, until
+from tests.test_forget import AWAY, MARKS, WORDS, Make, Start, answers, opened, put, put_secret, saved
 from tests.traces import traces
+from tests.waiting import until
 
 
 def test_an_engine_that_was_behind_starts_anew_and_answers_alike(library: Library) -> None:

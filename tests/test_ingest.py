@@ -70,7 +70,7 @@ def test_the_same_content_is_stored_once_with_all_its_sources(make_library: Make
     assert (one.state, two.state, one.document_id) == ("added", "duplicate", two.document_id)
     (summary,) = library.catalogue.summaries()
     assert summary.sources == (str(files / "a.txt"), str(files / "copy.txt"))
-    assert library.catalogue.counts()[:2] == (1, 1)
+    assert library.catalogue.counts.all()[:2] == (1, 1)
 
     (files / "copy.txt").write_text("Pelicans sleep on one leg.")  # now they differ
     assert states(library, files / "a.txt", files / "copy.txt") == ["unchanged", "added"]
@@ -80,7 +80,7 @@ def test_the_same_content_is_stored_once_with_all_its_sources(make_library: Make
     }
     (files / "copy.txt").write_text("Pelicans eat fish.")  # and are the same again
     assert states(library, files / "copy.txt") == ["duplicate"]
-    assert library.catalogue.counts()[0] == 1
+    assert library.catalogue.counts.all()[0] == 1
 
 
 def test_the_first_of_two_sources_may_change_and_the_other_keeps_the_old_text(make_library: Make, files: Path) -> None:
@@ -174,7 +174,7 @@ def test_originals_are_kept_and_go_with_the_last_document_of_that_content(make_l
     assert library.catalogue.sources.original(report.document_id) is not None
     assert library.catalogue.sources.let_go(str(files / "copy.txt"))
     assert not library.catalogue.sources.let_go(str(files / "copy.txt"))
-    assert (originals(library), library.catalogue.counts()[0]) == ([], 0)
+    assert (originals(library), library.catalogue.counts.all()[0]) == ([], 0)
     put(library, files / "b.txt")
     (files / "b.txt").write_text("Replaced.")
     put(library, files / "b.txt")

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from index import schema as tables
+from index import tables
 from index.lock import WriterLock
 from qa import jobs as jobs_module
 from qa.api import create_app

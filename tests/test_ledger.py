@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from index import ledger as ledger_module
-from index import schema as tables
+from index import tables
 from index.catalogue import Catalogue
 from index.errors import EngineError
 from index.holdings import Batch, Due, Holding

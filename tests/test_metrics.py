@@ -116,7 +116,7 @@ def test_a_question_that_the_model_cannot_help_with_counts_as_a_fallback_and_why
 def test_what_is_stored_is_read_at_the_scrape(client: TestClient, library: Library, scrapes: Scrapes) -> None:
     client.post("/documents?wait=true", json={"documents": [{"title": "Birds", "text": "Pelicans eat fish."}]})
     client.get("/ask?q=pelicans")
-    documents, passages, _ = library.catalogue.counts()
+    documents, passages, _ = library.catalogue.counts.all()
     found = scrapes.now()
     values = {name: found[name][()] for name in ("qa_documents", "qa_passages", "qa_passages_not_embedded")}
     assert values == {"qa_documents": documents, "qa_passages": passages, "qa_passages_not_embedded": 0.0}

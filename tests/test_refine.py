@@ -10,7 +10,7 @@ import pytest
 
 from index.load import from_text
 from index.rerank import BATCH, Reranker, load_reranker
-from index.schema import StoredPassage
+from index.rows import StoredPassage
 from index.search import Found
 from index.types import Passage, Span
 from qa.answer import Answerer, Models

@@ -66,16 +66,16 @@ def test_with_little_time_the_first_texts_are_scored_as_they_would_be_with_more(
     count = len(rescored.scores)
     assert not rescored.complete
     assert 0 < count < len(texts)
-    assert rescored.seconds < 2
+    assert rescored.seconds < 20
     assert reranker.rescored(QUESTION, texts[: count + 1], 60).scores[:count] == rescored.scores
 
 
 def test_a_batch_that_would_take_too_long_is_not_begun(folder: Path) -> None:
     slow = load_reranker(str(folder))
-    slow._model.register_forward_pre_hook(lambda *_: time.sleep(0.4))
-    rescored = slow.rescored(QUESTION, [FAR] * 40, 1.1)
+    slow._model.register_forward_pre_hook(lambda *_: time.sleep(1))
+    rescored = slow.rescored(QUESTION, [FAR] * 40, 2.7)
     assert len(rescored.scores) == 2 * BATCH
-    assert 0.8 <= rescored.seconds <= 1.1
+    assert 2 <= rescored.seconds <= 2.7
 
 
 @pytest.mark.parametrize("budget", [0, -1])

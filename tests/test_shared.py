@@ -19,6 +19,7 @@ from index.postgres import PostgreSQL
 from qa.shared import Shared, SharedFile, shared_folder
 from qa.shared_postgres import SharedDatabase
 from tests.postgres import Server
+from tests.waiting import until
 
 HOURS = 36_000.0
 """A window in which a test's own time does not count."""
@@ -52,11 +53,11 @@ def test_who_is_refused_is_told_when_there_is_room_and_waits_no_longer_for_havin
 
 
 def test_there_is_room_again_when_that_was_told(shared: Shared) -> None:
-    assert [shared.take("a", 2, 1.0) for _ in range(2)] == [0.0, 0.0]
-    wait = shared.take("a", 2, 1.0)
-    assert 0 < wait <= 0.5
+    assert [shared.take("a", 2, 6.0) for _ in range(2)] == [0.0, 0.0]
+    wait = shared.take("a", 2, 6.0)
+    assert 0 < wait <= 3
     time.sleep(wait + 0.01)
-    assert shared.take("a", 2, 1.0) == 0.0
+    assert shared.take("a", 2, 6.0) == 0.0
 
 
 @given(rate=st.integers(1, 50), asked=st.integers(0, 120))
@@ -149,13 +150,12 @@ def test_while_the_server_is_away_everybody_is_let_in_without_waiting_and_then_c
         server.stop()
         began = time.monotonic()
         assert [shared.take("a", 1, HOURS) for _ in range(200)] == [0.0] * 200
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
         shared.report("j", 0, "reading", 0.5)
         with pytest.raises(StorageError, match="cannot be used"):
             shared.keep_password("j", 0, "sesame")
         server.start()
-        time.sleep(0.6)
-        assert shared.take("a", 1, HOURS) > 0
+        until(lambda: shared.take("a", 1, HOURS) > 0)
         shared.close()
         database.close()
     finally:

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from index import schema as tables
+from index import tables
 from index.errors import DocumentError, StorageError, StoreError, UsageError
 from index.ingest import FileRequest
 from index.sources import forget_originals
@@ -23,6 +23,7 @@ from index.store import FolderStore, RemoteStore, Store, durably, open_store
 from qa.api import create_app
 from qa.wire import Library
 from tests.conftest import ROOT
+from tests.waiting import until
 
 Make = Callable[..., Library]
 FISH = b"Pelicans eat fish."
@@ -266,7 +267,7 @@ def test_what_no_document_is_of_is_found_soon_among_many(make_library: Make, dat
     with library.catalogue.write() as connection:
         forget_originals(connection, ["gone"])
         assert connection.scalar(sa.select(sa.func.count()).select_from(tables.originals)) == 150_000
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60  # each compared with each takes far longer
 
 
 def test_what_a_crash_leaves_before_a_document_is_stored_is_swept_away(
@@ -316,10 +317,7 @@ def test_files_that_are_sent_wait_there_and_their_originals_are_served(kept: Lib
         assert list(store.ages("uploads")) == []
         assert not (kept.settings.data / "uploads").exists()
         client.delete(f"/documents/{body['documents'][0]['document_id']}")
-        end = time.monotonic() + 20
-        while len(list(store.ages("originals"))) > 2:
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        until(lambda: len(list(store.ages("originals"))) == 2)
 
 
 def test_a_file_that_was_lost_while_it_waited_fails_and_the_others_do_not(kept: Library, store: Store) -> None:
@@ -331,9 +329,7 @@ def test_a_file_that_was_lost_while_it_waited_fails_and_the_others_do_not(kept: 
     for key in (f"uploads/{job['id']}/0", f"uploads/{other['id']}/0"):
         store.remove(key)
     with client:
-        end = time.monotonic() + 20
-        while client.get(other["url"]).json()["state"] != "done":
-            assert time.monotonic() < end
+        until(lambda: client.get(other["url"]).json()["state"] == "done")
         states = [file["state"] for one in (job, other) for file in client.get(one["url"]).json()["files"]]
     assert states == ["failed", "done", "failed", "done"]
 
@@ -347,9 +343,7 @@ def test_files_wait_for_a_store_that_is_away(make_library: Make, tmp_path: Path)
         time.sleep(1.5)
         assert client.get(job["url"]).json()["state"] == "queued"
         (tmp_path / "away").rename(tmp_path / "files")
-        end = time.monotonic() + 20
-        while client.get(job["url"]).json()["state"] != "done":
-            assert time.monotonic() < end
+        until(lambda: client.get(job["url"]).json()["state"] == "done")
         assert client.get(job["url"]).json()["files"][0]["report"]["state"] == "added"
 
 

@@ -13,8 +13,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from playwright.sync_api import BrowserContext, Locator, Page, Request, Route, expect
 
-from tests.browsing import ask, shoot, until
+from tests.browsing import ask, shoot
 from tests.conftest import Server, starting
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 LINES = [f"𝒜𝓁𝓁 🐟 line {n} of the 🦜 log: every ship that came, its “𝔠𝔞𝔯𝔤𝔬” and its crew." for n in range(400)]

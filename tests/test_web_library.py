@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, Route, expect
 
-from tests.browsing import accessible, ask, shoot, until
+from tests.browsing import accessible, ask, shoot
 from tests.conftest import Server, starting
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 SHELF: list[dict[str, Any]] = [  # by title; the last is the newest

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
 
-from tests.browsing import accessible, ask, shoot, until
+from tests.browsing import accessible, ask, shoot
 from tests.conftest import Server, starting
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 NAME = "birds of the harbour.pdf"

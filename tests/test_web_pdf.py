@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browsing import accessible, shoot, until
+from tests.browsing import accessible, shoot
 from tests.documents import sample
 from tests.test_web_pages import MARKED, TOLD, Book, choose, given, number, picture, until_marked
 from tests.test_web_uploads import add, state
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 SEEN_MARKED = MARKED.replace("data.length; n += 4) count +=", "data.length; n += 4) if (seen(n)) count +=").replace(

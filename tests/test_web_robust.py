@@ -12,8 +12,9 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.browsing import QUESTION, TELLING, ask, shoot, until
+from tests.browsing import QUESTION, TELLING, ask, shoot
 from tests.conftest import Server
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 Start = Callable[..., Server]

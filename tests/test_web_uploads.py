@@ -13,9 +13,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, Page, Route, expect
 
 from index.lock import WriterLock
-from tests.browsing import accessible, ask, shoot, until
+from tests.browsing import accessible, ask, shoot
 from tests.conftest import Server, starting
 from tests.documents import sample
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 NO_MODEL = "/no/such/model"

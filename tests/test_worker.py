@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import secrets
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,35 +22,47 @@ from qa.jobs import Item, Job, Jobs
 from qa.wire import Library
 from tests.conftest import ROOT, Server, environment, qa, starting
 from tests.postgres import Server as Postgres
+from tests.waiting import until
 
 Make = Callable[..., Library]
-Process = subprocess.Popen[str]
 pytestmark = pytest.mark.server
 AWAY = "/no/such/model"
+BEGUN = "taking in what is sent"
+GONE = "the jobs cannot be gone on with"
+
+
+@dataclass(frozen=True)
+class Worker:
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def logged(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+    def ended(self, by: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
+        """Its exit status and what it logged, when it was asked to end."""
+        self.process.send_signal(by)
+        return self.process.wait(20), self.logged()
 
 
 @contextmanager
-def workers(folder: Path, count: int, **given: str) -> Iterator[list[Process]]:
-    """So many, each with a data folder of its own unless one is given; what is left of them is ended."""
-    started = list[Process]()
+def workers(folder: Path, count: int, said: str = BEGUN, **given: str) -> Iterator[list[Worker]]:
+    """So many that have `said` that, each with a data folder of its own unless one is given; what is left of them is
+    ended."""
+    started = list[Worker]()
     try:
         for number in range(count):
             own = {"QA_DATA": str(folder / f"worker-{number}"), "QA_FILES": str(folder / "files"), "QA_MODEL": AWAY}
             values = environment(**(own | given))
-            command = [sys.executable, "-m", "qa", "worker"]
-            started.append(subprocess.Popen(command, cwd=ROOT, env=values, stderr=subprocess.PIPE, text=True))
+            command, log = [sys.executable, "-m", "qa", "worker"], folder / f"{secrets.token_hex(4)}.log"
+            with log.open("wb") as file:
+                started.append(Worker(subprocess.Popen(command, cwd=ROOT, env=values, stderr=file), log))
+        until(lambda: all(said in worker.logged() for worker in started))
         yield started
     finally:
-        for process in started:
-            process.kill()
-            process.communicate(timeout=20)
-
-
-def ended(process: Process) -> tuple[int, str]:
-    """Its exit status and what it logged, when it was asked to end."""
-    process.terminate()
-    _, logged = process.communicate(timeout=20)
-    return process.returncode, logged
+        for worker in started:
+            worker.process.kill()
+            worker.process.wait(20)
 
 
 def sending(library: Library) -> Jobs:
@@ -58,13 +72,6 @@ def sending(library: Library) -> Jobs:
 def item(name: str, text: str, password: str | None = None) -> Item:
     request = {"kind": "file", "source": name, "collection": None, "tags": None}
     return Item(name, request, durably(text.encode()), password, subject=name)
-
-
-def until(met: Callable[[], object], seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def outcomes(jobs: Jobs, sent: list[Job]) -> list[str]:
@@ -98,10 +105,10 @@ def test_what_a_killed_worker_had_is_done_by_another_and_nothing_twice(
             for start in range(0, 60, 6)
         ]
         until(lambda: jobs.unfinished()[1] < 50)
-        first.kill()
+        first.process.kill()
         assert jobs.unfinished()[1] > 0
         until(lambda: jobs.unfinished() == (0, 0))
-        logged = [ended(process) for process in (second, third)]
+        logged = [worker.ended() for worker in (second, third)]
     assert sources_of(library) == texts
     assert set(outcomes(jobs, sent)) <= {"added", "unchanged"}
     assert [status for status, _ in logged] == [0, 0]
@@ -140,21 +147,18 @@ def test_a_server_that_is_away_is_waited_for(make_library: Make, tmp_path: Path)
             jobs.add([item("a.txt", "Pelicans eat fish.")])
             until(lambda: jobs.unfinished() == (0, 0))
             server.kill()
-            time.sleep(3)
-            assert one.poll() is None
+            until(lambda: GONE in one.logged())
             server.start()
             jobs.add([item("b.txt", "Gulls eat chips.")])
             until(lambda: jobs.unfinished() == (0, 0))
-            with workers(tmp_path, 1, QA_CATALOGUE=url) as (late,):
-                server.stop()
-                time.sleep(3)
-                assert late.poll() is None
+            server.stop()
+            with workers(tmp_path, 1, "waiting: ", QA_CATALOGUE=url) as (late,):
                 server.start()
-                time.sleep(2)
-                assert ended(late)[0] == 0
-            status, logged = ended(one)
+                until(lambda: BEGUN in late.logged())
+                assert late.ended()[0] == 0
+            status, logged = one.ended()
         assert status == 0
-        assert 1 <= logged.count("the jobs cannot be gone on with") <= 2  # once each time that it was away
+        assert 1 <= logged.count(GONE) <= 2  # once each time that it was away
         assert sources_of(library) == {"a.txt": "Pelicans eat fish.", "b.txt": "Gulls eat chips."}
         library.close()
     finally:
@@ -175,21 +179,19 @@ def test_a_service_that_takes_nothing_in_leaves_it_to_a_worker_of_its_folder(ser
     assert service.get(job["url"])[1]["state"] == "queued"
     with workers(tmp_path, 1, QA_DATA=str(tmp_path / "data"), QA_FILES="") as (one,):
         until(lambda: service.get(job["url"])[1]["state"] == "done")
-        assert ended(one)[0] == 0
+        assert one.ended()[0] == 0
 
     def found() -> bool:
         passages = service.get("/ask", {"question": "What do herons eat?", "mode": "bm25"})[1]["passages"]
         return any(one["citation"]["document_id"] == "x" for one in passages)
 
-    until(found, 20)
+    until(found)
 
 
 def test_an_interrupt_ends_it_too(tmp_path: Path) -> None:
     with workers(tmp_path, 1) as (one,):
-        time.sleep(4)
-        one.send_signal(signal.SIGINT)
-        _, logged = one.communicate(timeout=20)
-    assert one.returncode == 0
+        status, logged = one.ended(signal.SIGINT)
+    assert status == 0
     assert "took in 0 files" in logged
 
 

@@ -7,12 +7,13 @@ import re
 import signal
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import psutil
 import pytest
 
 from tests.conftest import Server, starting
+from tests.waiting import until
 
 pytestmark = [pytest.mark.server, pytest.mark.model]
 
@@ -28,13 +29,6 @@ def _command(process: psutil.Process) -> list[str]:
         return list(process.cmdline())
     except psutil.Error:  # it has ended
         return []
-
-
-def until(met: Callable[[], object], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -98,7 +92,7 @@ def test_what_is_counted_is_counted_together(server: Server) -> None:
         found = re.findall(r'^qa_http_request_duration_seconds_count\{.*route="/labels".*\} (\S+)', told, re.MULTILINE)
         return sum(map(float, found))
 
-    until(lambda: counted() == 20, 20)
+    until(lambda: counted() == 20)
 
 
 def test_rates_are_counted_together(tmp_path_factory: pytest.TempPathFactory) -> None:

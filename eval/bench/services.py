@@ -57,7 +57,7 @@ def prepare(folder: Path, size: int, from_public: bool, peer: bool) -> int:
         raise ModelError(f"the model is needed: {library.model.reason}")
     served, vectors = (_public if from_public else _drawn)(library, embedder, size)
     library.tidy()
-    _, passages, pending = library.catalogue.counts()
+    _, passages, pending = library.catalogue.counts.all()
     library.close()
     if pending:
         raise AssertionError(f"{pending} of {passages} passages are not embedded")

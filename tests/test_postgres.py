@@ -190,8 +190,10 @@ def test_listening_goes_on_after_the_server_was_away(durable: Server, tmp_path: 
         durable.start()
         catalogue.database.wait(10)  # it listens again: what happened meanwhile may have been missed
         begun = time.monotonic()
-        threading.Timer(0.2, put, (catalogue, "one", "Alpha.")).start()
+        writing = threading.Timer(0.2, put, (catalogue, "one", "Alpha."))
+        writing.start()
         catalogue.database.wait(30)
+        writing.join()
         assert time.monotonic() - begun < 20
 
 

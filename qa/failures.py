@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
@@ -35,6 +37,10 @@ _HINTS = {
     "string_unicode": "Send well-formed Unicode.",
 }
 _DOCS = "See /docs for what is accepted."
+_MINUTE = 60.0
+_telling = threading.Lock()
+_told = dict[str, float]()
+"""When each failure was last logged with its traceback."""
 
 
 def install(app: FastAPI) -> None:
@@ -61,9 +67,18 @@ def refused(error: QAError) -> JSONResponse:
     kind = Conflict if isinstance(error, NameTaken) else type(error)  # as a job calls it
     status = _STATUS.get(kind, HTTPStatus.SERVICE_UNAVAILABLE)
     if status == HTTPStatus.SERVICE_UNAVAILABLE and kind is not Busy:
-        _log.error("%s", error.message, exc_info=error)
+        _log.error("%s", error.message, exc_info=error if _news(error.message) else None)
     code = re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", kind.__name__).lower()
     return reply(status, code, error.message, error.hint)
+
+
+def _news(message: str) -> bool:
+    """Whether it was not told a minute ago: what is away for long fails every question, and a line each will do."""
+    now = time.monotonic()
+    with _telling:
+        for old in [one for one, at in _told.items() if now - at > _MINUTE]:
+            del _told[old]
+        return _told.setdefault(message, now) == now
 
 
 def _invalid(_: Request, error: Exception) -> JSONResponse:

@@ -249,15 +249,22 @@ def test_health_says_what_is_searched_and_how(client: TestClient, library: Libra
     assert client.get("/ask?q=ceasefire").json()["retrieval"] == "bm25"
 
 
-def test_a_failure_inside_is_a_reply_without_a_traceback(library: Library) -> None:
+def test_a_failure_inside_is_a_reply_without_a_traceback_which_is_logged_once(
+    library: Library, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qa.failures._told", {})
     client = TestClient(create_app(library), raise_server_exceptions=False)  # not started: nothing else has the file
     library.catalogue.close()
     for suffix in ("-wal", "-shm"):
         library.catalogue.path.with_name(library.catalogue.path.name + suffix).unlink(missing_ok=True)
     library.catalogue.path.write_bytes(b"overwritten by somebody " * 500)
-    reply = client.get("/ask?q=ceasefire")
-    assert (reply.status_code, reply.json()["error"]["code"]) == (503, "storage_error")
-    assert "Traceback" not in reply.text
+    for _ in range(3):
+        reply = client.get("/ask?q=ceasefire")
+        assert (reply.status_code, reply.json()["error"]["code"]) == (503, "storage_error")
+        assert "Traceback" not in reply.text
+    told = [one for one in caplog.records if one.name == "qa.failures"]
+    assert [bool(one.exc_info) for one in told] == [True, False, False]
+    assert {one.getMessage() for one in told} == {reply.json()["error"]["message"]}
 
 
 def test_a_browser_gets_the_page_and_a_program_the_facts(client: TestClient, seed: Document) -> None:

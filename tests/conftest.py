@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 hypothesis_settings.register_profile("qa", deadline=None)  # what is compiled at its first call takes longer then
 hypothesis_settings.load_profile("qa")
+PATIENCE = 30_000
+"""Milliseconds that a page has for what it should show, on a machine that does much else."""
 SEED = ROOT / "seeds" / "000_695fc2132dea3454.txt"
 
 
@@ -226,8 +228,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium, or another one."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert found, "the browser tests need Chromium: install the package chromium"
     with sync_playwright() as playwright:
@@ -249,7 +252,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(
         permissions=["clipboard-read", "clipboard-write"], viewport={"width": 1100, "height": 850}
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     problems: list[str] = []
     context.on("weberror", lambda error: problems.append(str(error.error)))
     context.on("console", lambda message: problems.append(message.text) if "Content Security" in message.text else None)
